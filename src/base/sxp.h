@@ -4,7 +4,8 @@
 /*
  * S-expressions: the language of configuration and state files, of the control socket and of what vn prints.
  * Atoms are runs of characters other than white space, ( ) " #; a string in "double quotes" may hold any of them, with \" and \\.
- * '#' starts a comment to the end of the line. The parser is incremental, bounded in depth and size. No I/O.
+ * '#' starts a comment to the end of the line. Control characters other than white space are refused everywhere. The parser is
+ * incremental, bounded in depth and size. Text is wiped when freed, as it may be a key. No I/O.
  */
 
 #include <stdbool.h>
@@ -14,7 +15,7 @@ enum sxp_type { SXP_ATOM, SXP_LIST };
 
 struct sxp {
 	enum sxp_type type;
-	char *text;	   /* of an atom or string */
+	char *text;	   /* of an atom or string, else NULL */
 	struct sxp *child; /* first of a list */
 	struct sxp *next;
 	unsigned line; /* where it starts, from 1 */
@@ -33,10 +34,9 @@ void sxp_parser_free(struct sxp_parser *p);
  * good for nothing but freeing).
  */
 int sxp_parser_feed(struct sxp_parser *p, const char *buf, size_t len, size_t *used, struct sxp **out);
-/* No expression is open and nothing is pending: what must hold at the end of a file. If an atom was pending at top level
- * (no list), the end completes nothing: a top-level expression is always a list. */
+/* No expression is open and nothing failed: what must hold at the end of a file. A top-level expression is always a list. */
 bool sxp_parser_idle(const struct sxp_parser *p);
-const char *sxp_parser_error(const struct sxp_parser *p); /* "unexpected ')'", .. */
+const char *sxp_parser_error(const struct sxp_parser *p); /* "unexpected ')'", ..; "": none */
 unsigned sxp_parser_line(const struct sxp_parser *p);	  /* current line, from 1 */
 
 void sxp_free(struct sxp *e);
@@ -61,10 +61,12 @@ struct sxp_out {
 	bool space; /* internal: the next element needs a space in front */
 };
 
+/* name: the first atom, or NULL for none yet. */
 void sxp_out_open(struct sxp_out *o, const char *name);
 void sxp_out_close(struct sxp_out *o); /* a newline follows when depth reaches 0 */
-/* An atom; quoted where its characters need it (an empty one too). */
+/* An atom; quoted where its characters need it (an empty one too), '?' for a control character. */
 void sxp_out_atom(struct sxp_out *o, const char *text);
+/* One atom, formatted. */
 void sxp_out_fmt(struct sxp_out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* (key value) */
 void sxp_out_kv(struct sxp_out *o, const char *key, const char *value);
