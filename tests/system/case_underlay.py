@@ -1,7 +1,29 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The wires of the tests themselves: when these fail, nothing else here means anything."""
 
+import subprocess
+
 from vnettest import case, wait_until
+
+# Says who asked, and answers; asks from one port, until answered.
+UDP_SERVER = """
+import socket
+s = socket.socket(type=socket.SOCK_DGRAM)
+s.bind(("", 1798))
+print("ready", flush=True)
+while True:
+    data, sender = s.recvfrom(100)
+    print(*sender, flush=True)
+    s.sendto(data, sender)
+"""
+UDP_CLIENT = """
+import socket
+s = socket.socket(type=socket.SOCK_DGRAM)
+s.bind(("", 1798))
+s.settimeout(5)
+s.sendto(b"x", ("{}", 1798))
+assert s.recv(100) == b"x"
+"""
 
 
 @case(limit=20)
@@ -42,11 +64,21 @@ def test_nat(net):
     net.segment("inside")
     net.segment("outside")
     a, b = net.host("a", "inside"), net.host("b", "outside")
-    net.router("inside", "outside", nat="inside")
+    router = net.router("inside", "outside", nat=True)
     sniffer = net.sniff("icmp", on="outside")
     assert a.ping(b.addr4)
+    assert not b.ping(router.address)
     sources = wait_until(lambda: {p["IP"].src for p in sniffer.packets()}, 5, "the ping outside")
-    assert a.addr4 not in sources
+    assert a.addr4 not in sources and router.address in sources
+
+    server = b.spawn("python3", "-c", UDP_SERVER, stdout=subprocess.PIPE, text=True)
+    assert server.stdout.readline() == "ready\n"
+    ports = []
+    for _ in range(2):
+        a.run("python3", "-c", UDP_CLIENT.format(b.addr4))
+        ports.append(server.stdout.readline().split())
+        router.forget()
+    assert ports[0][0] == ports[1][0] == router.address and ports[0][1] != ports[1][1], ports
 
 
 @case(limit=20)

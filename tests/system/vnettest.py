@@ -28,6 +28,7 @@ import time
 
 from harness import ROOT
 
+HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("VNET_BUILD", ROOT)).resolve()
 SEGMENTS_V4 = ("192.0.2", "198.51.100", "203.0.113")     # RFC 5737; IPv6 is 2001:db8:N::/64
 GUEST_MTU = 1500
@@ -169,6 +170,27 @@ class Namespace:
             proc.wait()
 
 
+class Router(Namespace):
+    """Made by Net.router()."""
+
+    def hide(self, inside, outside):
+        """Sends what comes from eth0 through nat.py, which has an address of its own outside."""
+        self.address = f"{outside}.253"
+        for sysctl in "ipv4.conf.all.rp_filter", "ipv4.conf.default.rp_filter":
+            self.sysctl(f"net.{sysctl}", 0)
+        self.nat = self.spawn(HERE / "nat.py", "nat0", f"{inside}.", self.address)
+        wait_until(lambda: self.link("nat0"), 5, "the NAT's device")
+        self.ip("link", "set", "nat0", "up")
+        self.ip("route", "add", self.address, "dev", "nat0")
+        self.ip("neigh", "add", "proxy", self.address, "dev", "eth1")
+        self.ip("rule", "add", "iif", "eth0", "lookup", "100")
+        self.ip("route", "add", "default", "dev", "nat0", "table", "100")
+
+    def forget(self):
+        """The NAT loses its mappings: who speaks next from inside comes from another port."""
+        self.nat.send_signal(signal.SIGUSR1)
+
+
 class Host(Namespace):
     """A host with an underlay address and, once started, a vnetd."""
 
@@ -301,7 +323,8 @@ class Sniffer:
 
     def packets(self):
         """What was captured up to now, as scapy packets."""
-        from scapy.utils import rdpcap      # takes a second to load
+        from scapy.layers import inet, inet6, l2     # noqa: F401; takes a second to load
+        from scapy.utils import rdpcap
         return list(rdpcap(str(self.path))) if self.path.stat().st_size > 24 else []
 
     def raw(self):
@@ -375,15 +398,15 @@ class Net:
         self.segment("u", mtu)
         return [self.host(name) for name in names]
 
-    def router(self, *segments, nat=None):
+    def router(self, *segments, nat=False):
         """Routes between segments, which must exist; every host on them gets it as its default
-        route. nat: the segment whose hosts are hidden behind the router's other addresses."""
-        router = Namespace(self, "router")
+        route. nat: IPv4 hosts of the first segment are hidden behind an address of the second."""
+        router = Router(self, "router")
         self.members.append(router)
         for number, name in enumerate(segments):
             self.segments[name].plug(router, f"eth{number}", last=254)
         router.sysctl("net.ipv4.ip_forward", 1)
-        router.sysctl("net.ipv6.conf.all.forwarding", 1)
+        router.sysctl("net.ipv6.conf.all.forwarding", 0 if nat else 1)
         for host in self.all_hosts():
             segment = next(s for s in self.segments.values()
                            if host.addr4.startswith(s.prefix4 + "."))
@@ -391,15 +414,8 @@ class Net:
                 host.ip("route", "replace", "default", "via", f"{segment.prefix4}.254")
                 host.ip("-6", "route", "replace", "default", "via", f"{segment.prefix6}:fe")
         if nat:
-            self._masquerade(router, f"eth{segments.index(nat)}")
+            router.hide(*(self.segments[name].prefix4 for name in segments[:2]))
         return router
-
-    def _masquerade(self, router, inside):
-        need("nft")
-        rules = f"""table inet nat {{ chain post {{ type nat hook postrouting priority srcnat;
-                    iifname "{inside}" masquerade; }} }}"""
-        if router.run("nft", "-f", "-", input=rules, check=False).returncode:
-            raise Skip("the kernel has no NAT")
 
     def all_hosts(self):
         return [m for m in self.members if isinstance(m, Host)]
