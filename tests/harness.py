@@ -90,6 +90,8 @@ class Runner:
             text = out.read().decode(errors="replace")
         if status is None:
             status, text = 124, text + f"out of time: limit is {case.limit:.0f} s\n"
+        elif status < 0:
+            text += f"killed by {signal.Signals(-status).name}\n"
         self.tally.add(case.name, status, time.monotonic() - begin, text)
 
     def _wait(self, case, out):

@@ -32,7 +32,6 @@ HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("VNET_BUILD", ROOT)).resolve()
 SEGMENTS_V4 = ("192.0.2", "198.51.100", "203.0.113")     # RFC 5737; IPv6 is 2001:db8:N::/64
 GUEST_MTU = 1500
-NS_NAME = re.compile(r"^vt(\d+)-")
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
 
 
@@ -94,20 +93,25 @@ def run(argv, check=True, timeout=30, **options):
 
 
 def sweep(of_pid=None):
-    """Removes namespaces, and the processes in them, of one case or of cases that are dead."""
-    for line in run(["ip", "netns", "list"]).stdout.splitlines():
-        name = line.split()[0]
-        match = NS_NAME.match(name)
-        if not match:
-            continue
-        owner = int(match[1])
-        if owner == of_pid or (of_pid is None and not os.path.exists(f"/proc/{owner}")):
-            for pid in run(["ip", "netns", "pids", name], check=False).stdout.split():
-                try:
-                    os.kill(int(pid), signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            run(["ip", "netns", "del", name], check=False)
+    """Removes what belongs to one case, or to cases that are dead: namespaces, the processes in
+    them, and directories."""
+    def swept(name):
+        match = re.match(r"vt(\d+)-", name)
+        return match and (int(match[1]) == of_pid if of_pid
+                          else not os.path.exists(f"/proc/{match[1]}"))
+
+    listed = run(["ip", "netns", "list"]).stdout.splitlines()
+    for name in filter(swept, (line.split()[0] for line in listed)):
+        for pid in run(["ip", "netns", "pids", name], check=False).stdout.split():
+            try:
+                os.kill(int(pid), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        run(["ip", "netns", "del", name], check=False)
+    temp = pathlib.Path(tempfile.gettempdir())
+    for path in temp.glob("vt*-*"):
+        if swept(path.name):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 class Namespace:
@@ -371,7 +375,7 @@ class Net:
     """The underlay and everything on it; a context manager that takes all down."""
 
     def __init__(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vnettest"))
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"vt{os.getpid()}-"))
         self.dir.chmod(0o755)      # vnetd's users pass through it
         self.segments, self.members = {}, []
 
@@ -454,4 +458,3 @@ class Net:
         for member in self.members:
             member.close()
         sweep(os.getpid())
-        shutil.rmtree(self.dir, ignore_errors=True)
