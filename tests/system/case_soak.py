@@ -3,6 +3,7 @@
 
 import os
 import re
+import subprocess
 import time
 
 from vnettest import case, wait_until
@@ -33,8 +34,8 @@ def test_rekey(net):
     time.sleep(30)      # caches fill
     before = usage(a)
     count = (MINUTES * 60 - 30) * 20
-    pings = [a.spawn("ping", "-q", "-i", "0.05", "-c", count, dst, stdout=-1, text=True)
-             for dst in ("10.0.0.2", "10.0.0.3")]
+    pings = [a.spawn("ping", "-q", "-i", "0.05", "-c", count, dst,
+                     stdout=subprocess.PIPE, text=True) for dst in ("10.0.0.2", "10.0.0.3")]
     for ping in pings:
         output = ping.communicate(timeout=MINUTES * 60 + 30)[0]
         assert f" {count} received" in output, output
