@@ -15,26 +15,26 @@
 #include "esp/replay.h"
 #include "esp/suite.h"
 
-#define ESP_NEXT_UDP	17
-#define ESP_NEXT_DUMMY	59 /* RFC 4303 section 2.6: discard */
+#define ESP_NEXT_UDP   17
+#define ESP_NEXT_DUMMY 59 /* RFC 4303 section 2.6: discard */
 
 /* enum suffix, counter name, help */
-#define ESP_VERDICTS(X)                                                                              \
-	X(OK, "ok", "opened")                                                                          \
-	X(SHORT, "esp_short", "shorter than its suite allows, or not aligned")                         \
-	X(OLD, "esp_old", "sequence number left of the replay window")                                 \
-	X(REPLAYED, "esp_replayed", "sequence number seen before")                                     \
-	X(BAD_ICV, "esp_bad_icv", "integrity check failed")                                            \
-	X(BAD_PADDING, "esp_bad_padding", "padding or pad length wrong after decryption")              \
-	X(EXHAUSTED, "esp_exhausted", "sequence numbers of an SA used up; nothing sent")               \
-	X(NO_ROOM, "esp_no_room", "packet without headroom or tailroom; nothing sent")                 \
+#define ESP_VERDICTS(X)                                                                   \
+	X(OK, "ok", "opened")                                                             \
+	X(SHORT, "esp_short", "shorter than its suite allows, or not aligned")            \
+	X(OLD, "esp_old", "sequence number left of the replay window")                    \
+	X(REPLAYED, "esp_replayed", "sequence number seen before")                        \
+	X(BAD_ICV, "esp_bad_icv", "integrity check failed")                               \
+	X(BAD_PADDING, "esp_bad_padding", "padding or pad length wrong after decryption") \
+	X(EXHAUSTED, "esp_exhausted", "sequence numbers of an SA used up; nothing sent")  \
+	X(NO_ROOM, "esp_no_room", "packet without headroom or tailroom; nothing sent")    \
 	X(FAILED, "esp_crypto_failed", "cryptographic library failed; nothing sent")
 
 enum esp_verdict {
 #define X(suffix, name, help) ESP_##suffix,
 	ESP_VERDICTS(X)
 #undef X
-	ESP_VERDICT_COUNT
+	    ESP_VERDICT_COUNT
 };
 
 const char *esp_verdict_name(enum esp_verdict v);
@@ -62,8 +62,10 @@ struct esp_in {
 };
 
 /* keymat as cipher_new(). 0 or -ENOMEM; on error nothing needs freeing. */
-int esp_out_init(struct esp_out *sa, uint32_t spi, const struct suite *s, const uint8_t *keymat, bool esn);
-int esp_in_init(struct esp_in *sa, uint32_t spi, const struct suite *s, const uint8_t *keymat, bool esn, uint32_t window);
+int esp_out_init(
+    struct esp_out *sa, uint32_t spi, const struct suite *s, const uint8_t *keymat, bool esn);
+int esp_in_init(struct esp_in *sa, uint32_t spi, const struct suite *s, const uint8_t *keymat,
+    bool esn, uint32_t window);
 void esp_out_fini(struct esp_out *sa);
 void esp_in_fini(struct esp_in *sa);
 

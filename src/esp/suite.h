@@ -24,18 +24,18 @@ enum suite_id {
 	SUITE_COUNT
 };
 
-#define ESP_HEADER_LEN	 8 /* SPI, sequence number */
-#define ESP_TRAILER_LEN	 2 /* pad length, next header */
+#define ESP_HEADER_LEN	 8  /* SPI, sequence number */
+#define ESP_TRAILER_LEN	 2  /* pad length, next header */
 #define SUITE_KEYMAT_MAX 64 /* cipher key, salt, integrity key */
 
 struct suite {
 	enum suite_id id;
 	const char *name; /* "aes128-sha1" */
 	enum level level;
-	uint8_t enc_key_len; /* 0: NULL cipher */
-	uint8_t salt_len;    /* GCM: 4 */
+	uint8_t enc_key_len;  /* 0: NULL cipher */
+	uint8_t salt_len;     /* GCM: 4 */
 	uint8_t auth_key_len; /* 0: AEAD */
-	uint8_t iv_len;	     /* on the wire */
+	uint8_t iv_len;	      /* on the wire */
 	uint8_t icv_len;
 	uint8_t align; /* ciphertext is a multiple of this: 16 for CBC, 4 else */
 };

@@ -300,6 +300,21 @@ padding_is_checked(void **state)
 	for_every_suite(bad_padding);
 }
 
+/* One byte of padding more than there is text, and the byte in front of the text happens to fit. */
+static void
+padding_may_not_reach_into_the_header(void **state)
+{
+	size_t room;
+
+	(void)state;
+	open_sas(SUITE_NULL_SHA1, false);
+	memcpy(packet_reset(p, &room), "\0\0\x10\x01\0\0\0\1\2\3\3\x11", 12);
+	assert_true(cipher_seal(out.cipher, p->data, 4, 1, false));
+	p->len = 12 + 12;
+	assert_int_equal(open_p(), ESP_BAD_PADDING);
+	close_sas();
+}
+
 static void
 replay(const struct suite *s)
 {
@@ -468,6 +483,7 @@ main(void)
 		cmocka_unit_test(every_other_length_is_refused),
 		cmocka_unit_test(wrong_keys_are_refused),
 		cmocka_unit_test(padding_is_checked),
+		cmocka_unit_test(padding_may_not_reach_into_the_header),
 		cmocka_unit_test(replays_and_old_ones_are_refused),
 		cmocka_unit_test(esn_crosses_subspaces),
 		cmocka_unit_test(esn_of_another_subspace_is_refused),
