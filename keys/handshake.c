@@ -141,13 +141,13 @@ hs_payload_write(uint8_t out[static HS_PAYLOAD_LEN], const struct hs_payload *p)
 	wcur_zero(&w, 1);
 	for (size_t i = 0; i < HS_SPI_MAX; i++)
 		wcur_be32(&w, i < p->n_spis ? p->spis[i] : 0);
-	wcur_zero(&w, 4);
+	wcur_be32(&w, p->attempt);
 }
 
 enum hs_verdict
 hs_payload_check(const struct hs_payload *p)
 {
-	if ((p->flags & ~HS_FLAG_ESN) != 0)
+	if (p->host_id == 0)
 		return HS_RESERVED;
 	if (p->n_spis < 1 || p->n_spis > HS_SPI_MAX)
 		return HS_SPIS;
@@ -187,7 +187,8 @@ hs_payload_parse(const uint8_t *buf, size_t len, struct hs_payload *p)
 
 	for (size_t i = 0; i < HS_SPI_MAX; i++)
 		got.spis[i] = rcur_be32(&r);
-	if ((reserved | rcur_be32(&r)) != 0)
+	got.attempt = rcur_be32(&r);
+	if (reserved != 0)
 		return HS_RESERVED;
 
 	enum hs_verdict v = hs_payload_check(&got);

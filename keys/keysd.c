@@ -138,13 +138,21 @@ handle_list(struct keysd *d, const struct ipc_msg *m)
 	return true;
 }
 
+/* What the engine wants to offer or ask for. Flags we do not know are ignored in a peer's payload, but not put into ours. */
+static bool
+offer_valid(uint32_t suite, const struct hs_payload *ours)
+{
+	return hs_suite_valid(suite) && hs_payload_check(ours) == HS_OK &&
+	       (ours->flags & ~HS_FLAG_ESN) == 0;
+}
+
 static bool
 handle_initiate(struct keysd *d, const struct ipc_msg *m, struct monotime now)
 {
 	const struct keys_initiate *req = ipc_body(m, sizeof(*req));
 	struct keys_initiated out = { .status = KEYS_UNKNOWN_KEY };
 
-	if (req == NULL || !hs_suite_valid(req->suite) || hs_payload_check(&req->payload) != HS_OK)
+	if (req == NULL || !offer_valid(req->suite, &req->payload))
 		return false;
 
 	const uint8_t *psk = keyring_secret(d->ring, req->key_id);
@@ -167,15 +175,14 @@ handle_respond(struct keysd *d, const struct ipc_msg *m)
 	const struct keys_respond *req = ipc_body(m, sizeof(*req));
 	struct keys_session out;
 
-	if (req == NULL || !hs_suite_valid(req->suite) || hs_payload_check(&req->payload) != HS_OK)
+	if (req == NULL || !offer_valid(req->suite, &req->payload))
 		return false;
 
 	const uint8_t *psk = keyring_secret(d->ring, req->key_id);
 
+	session_refuse(&out, KEYS_UNKNOWN_KEY);
 	if (psk != NULL)
 		session_respond(req, psk, &out);
-	else
-		session_refuse(&out, KEYS_UNKNOWN_KEY);
 	d->send(d->arg, KEYS_RESPONDED, m->seq, &out, sizeof(out));
 	explicit_bzero(&out, sizeof(out));
 	return true;
@@ -192,6 +199,7 @@ handle_finish(struct keysd *d, const struct ipc_msg *m, struct monotime now)
 
 	struct open *o = open_find(d, req->handle);
 
+	session_refuse(&out, KEYS_NO_HANDSHAKE);
 	if (o != NULL && !open_expired(o, now) &&
 	    session_finish(&o->session, req->noise, &out) == KEYS_OK)
 		open_close(o);
@@ -235,7 +243,7 @@ explain(struct keys_done *done, const char *name)
 	else if (done->error == -ENOENT)
 		snprintf(reason, sizeof(reason), "no file %s.old.psk to retire", shown);
 	else
-		snprintf(reason, sizeof(reason), "%s", strerror(-done->error));
+		snprintf(reason, sizeof(reason), "%s", strerrordesc_np(-done->error));
 	snprintf(done->text, sizeof(done->text), "key \"%s\": %s", shown, reason);
 }
 
@@ -248,7 +256,7 @@ reload(struct keysd *d, uint32_t seq, struct keys_done *done)
 	if (err != 0 && done->error == 0) {
 		done->error = err;
 		snprintf(done->text, sizeof(done->text), "keys directory: %s",
-		    err == -E2BIG ? "too many key files" : strerror(-err));
+		    err == -E2BIG ? "too many key files" : strerrordesc_np(-err));
 	}
 	keysd_send_list(d);
 	d->send(d->arg, KEYS_DONE, seq, done, sizeof(*done));

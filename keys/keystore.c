@@ -39,7 +39,7 @@ check_stat(int fd, const struct error *e)
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
-		return refuse(e, "%s", strerror(errno));
+		return refuse(e, "%s", strerrordesc_np(errno));
 	if (!S_ISREG(st.st_mode))
 		return refuse(e, "not a plain file");
 	if (st.st_uid != geteuid())
@@ -78,7 +78,7 @@ read_secret(int fd, uint8_t secret[static KEYFILE_SECRET_LEN], const struct erro
 	unsigned line = 0;
 
 	if (len < 0)
-		return refuse(e, "%s", strerror(errno));
+		return refuse(e, "%s", strerrordesc_np(errno));
 
 	enum keyfile_verdict v = keyfile_parse(text, (size_t)len, secret, &line);
 
@@ -103,7 +103,7 @@ keystore_read(int dir_fd, const char *file, uint8_t secret[static KEYFILE_SECRET
 	if (fd < 0 && errno == ELOOP)
 		return refuse(&e, "a symbolic link, expected a plain file");
 	if (fd < 0)
-		return refuse(&e, "cannot be opened: %s", strerror(errno));
+		return refuse(&e, "cannot be opened: %s", strerrordesc_np(errno));
 	ok = check_stat(fd, &e) && read_secret(fd, secret, &e);
 	close(fd);
 	return ok;
