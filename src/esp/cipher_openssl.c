@@ -145,8 +145,10 @@ refill_ivs(struct cipher *c)
 	if (c->iv_next < IV_BATCH)
 		return true;
 	memset(c->iv, 0, sizeof(c->iv));
+	if (EVP_CipherUpdate(c->ivs, c->iv[0], &n, c->iv[0], sizeof(c->iv)) != 1)
+		return false;
 	c->iv_next = 0;
-	return EVP_CipherUpdate(c->ivs, c->iv[0], &n, c->iv[0], sizeof(c->iv)) == 1;
+	return true;
 }
 
 void
