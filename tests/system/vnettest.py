@@ -217,6 +217,15 @@ class Host(Namespace):
     def configure(self, text):
         self.config.write_text(text)
 
+    def put_key(self, name, secret):
+        """A key file of 32 bytes, as vn key-gen makes it; two hosts given the same share it."""
+        path = self.dir / "keys" / f"{name}.psk"
+        path.write_text(f"{secret.hex()}\n")
+        path.chmod(0o600)
+        for entry in path.parent, path:
+            shutil.chown(entry, "_vnetkeys", "_vnetkeys")
+        path.parent.chmod(0o700)
+
     def vnetd_argv(self, *args):
         return [BUILD / "vnetd", "--config", self.config, "--run-dir", self.dir / "run",
                 "--state-dir", self.dir / "state", "--keys-dir", self.dir / "keys", *args]
@@ -256,7 +265,7 @@ class Host(Namespace):
                 argv = (stat.parent / "cmdline").read_text()
             except (OSError, IndexError):
                 continue    # ended meanwhile
-            role = re.search(r"\b(priv|keys|resolve|engine)\b", argv.split("\0-")[0])
+            role = re.search(r"\0--role\0(\w+)", argv)
             if ppid == self.daemon.pid and role:
                 found[role[1]] = int(stat.parent.name)
         return found
