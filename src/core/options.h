@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The command line of vnetd. Parsing is pure but for messages on standard error. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define OPTION_PATH_MAX 256
+
+struct options {
+	char config[OPTION_PATH_MAX];	 /* absolute, as are all; must exist only if config_given */
+	char run_dir[OPTION_PATH_MAX];
+	char state_dir[OPTION_PATH_MAX];
+	char keys_dir[OPTION_PATH_MAX];
+	char mcaddr[64];		 /* -a: numeric group address, "" if not given */
+	bool verbose;
+	bool daemonize;
+	bool check_config;   /* -n */
+	bool print_config;   /* -nV: print the configuration in a form that parses back */
+	bool config_given;
+};
+
+enum options_result { OPTIONS_RUN, OPTIONS_EXIT_OK, OPTIONS_EXIT_USAGE };
+
+/* Fills all fields. On OPTIONS_EXIT_* everything has been printed. */
+enum options_result options_parse(int argc, char **argv, struct options *out);

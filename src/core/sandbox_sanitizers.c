@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the runtimes of AddressSanitizer and its kin need besides: they map shadow memory late and read /proc for their reports. */
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "core/sandbox_tables.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+
+const char *__asan_default_options(void);
+
+/* The leak check stops the process with ptrace, which no sandbox allows. */
+const char *
+__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+
+#define ALL ((1u << ROLE_COUNT) - 1)
+#define CALL(call, why)                                \
+	{                                              \
+		ALL, SCMP_SYS(call), 0, { { 0 } }, why \
+	}
+
+const struct sandbox_call sandbox_sanitizer_calls[] = {
+	CALL(sigaltstack, "stack for reports"),
+	CALL(rt_sigaction, "handlers for reports"),
+	CALL(rt_sigprocmask, "reports"),
+	CALL(openat, "/proc/self/maps in reports"),
+	CALL(readlink, "/proc/self/exe in reports"),
+	CALL(readlinkat, "/proc/self/exe in reports"),
+	CALL(newfstatat, "reports"),
+	CALL(stat, "reports"),
+	CALL(pipe2, "whether memory can be read"),
+	CALL(pipe, "whether memory can be read"),
+	CALL(prctl, "process name in reports, names of mappings"),
+	CALL(prlimit64, "limits of the stack"),
+	CALL(sched_getaffinity, "number of processors"),
+	CALL(sched_yield, "spin locks"),
+	CALL(dup2, "reports"),
+	CALL(tgkill, "abort after a report"),
+	CALL(getrlimit, "limits of the stack"),
+};
+const size_t sandbox_n_sanitizer_calls = sizeof(sandbox_sanitizer_calls) /
+					 sizeof(sandbox_sanitizer_calls[0]);
+
+const struct sandbox_path sandbox_sanitizer_paths[] = {
+	{ ALL, PLACE_FIXED, ACCESS_READ, "/", "reports name functions and lines" },
+};
+const size_t sandbox_n_sanitizer_paths = 1;
+
+#else
+
+const struct sandbox_call sandbox_sanitizer_calls[1];
+const size_t sandbox_n_sanitizer_calls;
+const struct sandbox_path sandbox_sanitizer_paths[1];
+const size_t sandbox_n_sanitizer_paths;
+
+#endif

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/sandbox_tables.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#define CAP(name) (1ull << CAP_##name)
+
+const struct sandbox_role sandbox_roles[ROLE_COUNT] = {
+	[ROLE_PARENT] = {
+		.caps = CAP(SETUID) | CAP(SETGID) | CAP(KILL),
+		.files = 64,
+		.needs_files = true,
+		.dns = true,
+	},
+	[ROLE_PRIV] = {
+		.caps = CAP(NET_ADMIN) | CAP(NET_RAW),
+		.files = 16384, /* a duplicate of every TAP queue */
+		.needs_files = true,
+	},
+	[ROLE_KEYS] = { .files = 64, .needs_files = true },
+	[ROLE_RESOLVE] = { .files = 64, .needs_files = true, .dns = true },
+	[ROLE_ENGINE] = { .files = 16384 }, /* every TAP queue, clients of the control socket */
+};
+
+/*
+ * SETPCAP, SETUID, SETGID: to give up the rest. SYS_CHROOT: without Landlock. DAC_OVERRIDE: directories that belong to the
+ * roles' users, and /dev/net/tun where only root may open it. CHOWN: the control socket's group.
+ */
+const uint64_t sandbox_bounding_caps = CAP(SETPCAP) | CAP(SETUID) | CAP(SETGID) | CAP(SYS_CHROOT) |
+				       CAP(DAC_OVERRIDE) | CAP(CHOWN) | CAP(NET_ADMIN) |
+				       CAP(NET_RAW);
+
+#define START	1u /* the parent's own, and every process between exec and its seal */
+#define PRIV	(1u << ROLE_PRIV)
+#define KEYS	(1u << ROLE_KEYS)
+#define RESOLVE (1u << ROLE_RESOLVE)
+#define ENGINE	(1u << ROLE_ENGINE)
+#define EACH	(PRIV | KEYS | RESOLVE | ENGINE)
+
+#define CALL(roles, call, why)                           \
+	{                                                \
+		roles, SCMP_SYS(call), 0, { { 0 } }, why \
+	}
+#define CALL1(roles, call, cmp1, why)                   \
+	{                                               \
+		roles, SCMP_SYS(call), 1, { cmp1 }, why \
+	}
+#define CALL2(roles, call, cmp1, cmp2, why)                   \
+	{                                                     \
+		roles, SCMP_SYS(call), 2, { cmp1, cmp2 }, why \
+	}
+#define EQ(arg, value)                                 \
+	{                                              \
+		arg, SCMP_CMP_EQ, (uint64_t)(value), 0 \
+	}
+#define WITHOUT(arg, bits)                                   \
+	{                                                    \
+		arg, SCMP_CMP_MASKED_EQ, (uint64_t)(bits), 0 \
+	}
+
+const struct sandbox_call sandbox_calls[] = {
+	/* channels, and descriptors handed over */
+	CALL(EACH, read, "descriptors handed over"),
+	CALL(EACH, write, "log lines; descriptors handed over"),
+	CALL(EACH, close, "descriptors handed over and replaced"),
+	CALL(EACH, sendmsg, "channels"),
+	CALL(EACH, recvmsg, "channels"),
+	CALL(EACH, poll, "waiting for an answer"),
+	CALL(EACH, ppoll, "waiting for an answer"),
+	CALL(PRIV | ENGINE, epoll_create1, "loop"),
+	CALL(PRIV | ENGINE, epoll_ctl, "loop"),
+	CALL(PRIV | ENGINE, epoll_wait, "loop"),
+	CALL(PRIV | ENGINE, epoll_pwait, "loop"),
+	CALL(ENGINE, readv, "TAP frames with their header"),
+	CALL(ENGINE, writev, "TAP frames with their header"),
+	CALL(PRIV | ENGINE, pread64, "texts handed over as descriptors"),
+	CALL(PRIV, pwrite64, "state file"),
+	CALL(ENGINE, recvmmsg, "packets"),
+	CALL(ENGINE, sendmmsg, "packets"),
+	CALL(RESOLVE, sendmmsg, "DNS queries"),
+	CALL(PRIV | RESOLVE | ENGINE, recvfrom, "netlink, DNS, control clients"),
+	CALL(PRIV | RESOLVE | ENGINE, sendto, "netlink, DNS, control clients"),
+	CALL(ENGINE, accept4, "control clients"),
+	CALL(ENGINE, shutdown, "control clients"),
+	CALL(ENGINE, memfd_create, "state text handed to priv"),
+	CALL(ENGINE, ftruncate, "state text handed to priv"),
+
+	/* memory; only the resolver loads code */
+	CALL(EACH, brk, "malloc"),
+	CALL1(PRIV | KEYS | ENGINE, mmap, WITHOUT(2, PROT_EXEC), "malloc"),
+	CALL1(PRIV | KEYS | ENGINE, mprotect, WITHOUT(2, PROT_EXEC), "malloc"),
+	CALL(RESOLVE, mmap, "malloc; NSS modules are loaded when first used"),
+	CALL(RESOLVE, mprotect, "malloc; NSS modules are loaded when first used"),
+	CALL(EACH, munmap, "free"),
+	CALL(EACH, mremap, "realloc"),
+	CALL(EACH, madvise, "free"),
+
+	/* process */
+	CALL(EACH, clock_gettime, "clocks that the vdso cannot read"),
+	CALL(EACH, gettimeofday, "clocks that the vdso cannot read"),
+	CALL(EACH, getrandom, "keys, nonces, seeds"),
+	CALL(EACH, futex, "locks of libc and OpenSSL"),
+	CALL(EACH, getpid, "OpenSSL's random numbers, netlink"),
+	CALL(EACH, gettid, "abort"),
+	CALL(EACH, tgkill, "abort"),
+	CALL(EACH, rt_sigprocmask, "abort"),
+	CALL(EACH, rt_sigreturn, "return from a handler"),
+	CALL(EACH, restart_syscall, "waiting goes on after a stop"),
+	CALL(EACH, sched_yield, "locks"),
+	CALL(EACH, exit, "end"),
+	CALL(EACH, exit_group, "end"),
+
+	/* files */
+	CALL(EACH, fstat, "sizes"),
+	CALL(EACH, newfstatat, "sizes; keys, state file"),
+	CALL(EACH, lseek, "texts handed over as descriptors"),
+	CALL(PRIV | KEYS | RESOLVE, openat, "files; Landlock says which"),
+	CALL(PRIV | KEYS, renameat, "files replaced whole"),
+	CALL(PRIV | KEYS, renameat2, "files replaced whole"),
+	CALL(PRIV | KEYS, rename, "files replaced whole"),
+	CALL(PRIV | KEYS, linkat, "a key file made whole or not at all"),
+	CALL(PRIV | KEYS, unlinkat, "temporary files, retired keys"),
+	CALL(PRIV, unlink, "temporary files"),
+	CALL(PRIV | KEYS, fsync, "files survive a crash"),
+	CALL(PRIV | KEYS, fdatasync, "files survive a crash"),
+	CALL(PRIV | KEYS, fchmod, "files are made 0600"),
+	CALL(KEYS | RESOLVE, getdents64, "which keys there are; NSS"),
+	CALL(PRIV, ftruncate, "state file"),
+	CALL(PRIV | KEYS, geteuid, "files must be ours"),
+	CALL1(PRIV | KEYS | ENGINE, fcntl, EQ(1, F_GETFL), "descriptors"),
+	CALL1(PRIV | KEYS | ENGINE, fcntl, EQ(1, F_SETFL), "descriptors"),
+	CALL1(PRIV | KEYS | ENGINE, fcntl, EQ(1, F_GETFD), "descriptors"),
+	CALL1(PRIV | KEYS | ENGINE, fcntl, EQ(1, F_SETFD), "descriptors"),
+	CALL1(PRIV | KEYS | ENGINE, fcntl, EQ(1, F_DUPFD_CLOEXEC), "descriptors"),
+	CALL1(ENGINE, fcntl, EQ(1, F_ADD_SEALS), "state text handed to priv"),
+	CALL1(PRIV, fcntl, EQ(1, F_GET_SEALS), "state text of the engine"),
+
+	/* the engine's sockets: groups and their interfaces; it opens none */
+	CALL2(ENGINE, setsockopt, EQ(1, IPPROTO_IP), EQ(2, IP_ADD_MEMBERSHIP), "discovery group"),
+	CALL2(ENGINE, setsockopt, EQ(1, IPPROTO_IP), EQ(2, IP_DROP_MEMBERSHIP), "discovery group"),
+	CALL2(ENGINE, setsockopt, EQ(1, IPPROTO_IP), EQ(2, IP_MULTICAST_IF), "discovery group"),
+	CALL2(ENGINE, setsockopt, EQ(1, IPPROTO_IP), EQ(2, IP_MULTICAST_TTL), "discovery group"),
+	CALL2(ENGINE, setsockopt, EQ(1, IPPROTO_IP), EQ(2, IP_MULTICAST_LOOP), "discovery group"),
+	CALL2(
+	    ENGINE, setsockopt, EQ(1, IPPROTO_IPV6), EQ(2, IPV6_ADD_MEMBERSHIP), "discovery group"),
+	CALL2(ENGINE, setsockopt, EQ(1, IPPROTO_IPV6), EQ(2, IPV6_DROP_MEMBERSHIP),
+	    "discovery group"),
+	CALL2(ENGINE, setsockopt, EQ(1, IPPROTO_IPV6), EQ(2, IPV6_MULTICAST_IF), "discovery group"),
+	CALL2(
+	    ENGINE, setsockopt, EQ(1, IPPROTO_IPV6), EQ(2, IPV6_MULTICAST_HOPS), "discovery group"),
+	CALL2(
+	    ENGINE, setsockopt, EQ(1, IPPROTO_IPV6), EQ(2, IPV6_MULTICAST_LOOP), "discovery group"),
+	CALL2(ENGINE, getsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_PEERCRED), "who a control client is"),
+	CALL2(ENGINE, getsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_ERROR), "what befell a socket"),
+	CALL(PRIV | RESOLVE | ENGINE, getsockname, "own port; netlink port"),
+
+	/* priv: devices and sockets */
+	CALL1(PRIV, socket, EQ(0, AF_INET), "UDP and ESP sockets"),
+	CALL1(PRIV, socket, EQ(0, AF_INET6), "UDP and ESP sockets"),
+	CALL2(PRIV, socket, EQ(0, AF_NETLINK), EQ(2, NETLINK_ROUTE), "links and addresses"),
+	CALL(PRIV, bind, "UDP sockets, netlink"),
+	CALL(PRIV, getsockopt, "buffer sizes of sockets"),
+	CALL(PRIV, setsockopt, "sockets made ready for the engine"),
+	CALL1(PRIV, ioctl, EQ(1, TUNSETIFF), "TAPs"),
+	CALL1(PRIV, ioctl, EQ(1, TUNGETIFF), "TAPs"),
+	CALL1(PRIV, ioctl, EQ(1, TUNSETPERSIST), "TAPs"),
+	CALL1(PRIV, ioctl, EQ(1, TUNSETOWNER), "TAPs: ours are the engine's user's"),
+	CALL1(PRIV, ioctl, EQ(1, TUNSETOFFLOAD), "TAPs"),
+	CALL1(PRIV, ioctl, EQ(1, TUNSETVNETHDRSZ), "TAPs"),
+	CALL1(PRIV, ioctl, EQ(1, TUNGETFEATURES), "TAPs"),
+	CALL1(PRIV, ioctl, EQ(1, TUNSETQUEUE), "TAPs"),
+	CALL1(PRIV, ioctl, EQ(1, TUNSETSNDBUF), "TAPs"),
+	CALL1(PRIV, ioctl, EQ(1, SIOCGIFINDEX), "index of a TAP"),
+
+	/* resolve: whatever NSS modules do with files and sockets of their own */
+	CALL1(RESOLVE, socket, EQ(0, AF_INET), "DNS"),
+	CALL1(RESOLVE, socket, EQ(0, AF_INET6), "DNS"),
+	CALL1(RESOLVE, socket, EQ(0, AF_UNIX), "nscd, systemd-resolved, sssd, avahi"),
+	CALL1(RESOLVE, socket, EQ(0, AF_NETLINK), "which families the machine has"),
+	CALL(RESOLVE, connect, "DNS"),
+	CALL(RESOLVE, bind, "netlink"),
+	CALL(RESOLVE, getpeername, "NSS modules"),
+	CALL(RESOLVE, getsockopt, "DNS"),
+	CALL(RESOLVE, setsockopt, "DNS"),
+	CALL1(RESOLVE, ioctl, EQ(1, FIONREAD), "length of a DNS answer"),
+	CALL(RESOLVE, fcntl, "DNS sockets, NSS modules"),
+	CALL(RESOLVE, stat, "resolv.conf, nsswitch.conf: changed?"),
+	CALL(RESOLVE, lstat, "NSS modules"),
+	CALL(RESOLVE, statx, "NSS modules"),
+	CALL(RESOLVE, access, "NSS modules"),
+	CALL(RESOLVE, faccessat, "NSS modules"),
+	CALL(RESOLVE, faccessat2, "NSS modules"),
+	CALL(RESOLVE, readlink, "NSS modules"),
+	CALL(RESOLVE, readlinkat, "NSS modules"),
+	CALL(RESOLVE, pread64, "ELF headers of NSS modules"),
+	CALL(RESOLVE, uname, "host name"),
+	CALL(RESOLVE, sysinfo, "NSS modules"),
+	CALL(RESOLVE, getuid, "NSS modules"),
+	CALL(RESOLVE, geteuid, "NSS modules"),
+	CALL(RESOLVE, getgid, "NSS modules"),
+	CALL(RESOLVE, getegid, "NSS modules"),
+	CALL(RESOLVE, rt_sigaction, "NSS modules"),
+	CALL(RESOLVE, prctl, "NSS modules: process name"),
+	CALL(RESOLVE, epoll_create1, "NSS modules"),
+	CALL(RESOLVE, epoll_ctl, "NSS modules"),
+	CALL(RESOLVE, epoll_wait, "NSS modules"),
+	CALL(RESOLVE, timerfd_create, "NSS modules"),
+	CALL(RESOLVE, timerfd_settime, "NSS modules"),
+
+	/* the parent, and start-up of each role: exec, ld.so, opening what the role needs, sealing */
+	CALL(START, clone, "fork"),
+	CALL(START, clone3, "fork"),
+	CALL(START, set_robust_list, "start of a process"),
+	CALL(START, set_tid_address, "start of a process"),
+	CALL(START, rseq, "start of a process"),
+	CALL(START, arch_prctl, "start of a process"),
+	CALL(START, execve, "roles"),
+	CALL(START, execveat, "roles"),
+	CALL(START, wait4, "roles that end"),
+	CALL(START, waitid, "roles that end"),
+	CALL(START, kill, "roles that lie or do not stop"),
+	CALL(START, getppid, "roles"),
+	CALL(START, socketpair, "channels"),
+	CALL(START, dup, "descriptors of a role"),
+	CALL(START, dup2, "descriptors of a role"),
+	CALL(START, dup3, "descriptors of a role"),
+	CALL(START, close_range, "descriptors of a role"),
+	CALL(START, fcntl, "descriptors of a role"),
+	CALL(START, rt_sigaction, "signals of a role"),
+	CALL(START, signalfd4, "signals of the parent"),
+	CALL(START, sigaltstack, "sanitizers"),
+	CALL(START, mmap, "ld.so"),
+	CALL(START, mprotect, "ld.so"),
+	CALL(START, getcwd, "ld.so"),
+	CALL(START, uname, "ld.so"),
+	CALL(START, prlimit64, "limits"),
+	CALL(START, getrlimit, "limits"),
+	CALL(START, setrlimit, "limits"),
+	CALL(START, sched_getaffinity, "number of processors"),
+	CALL(START, getcpu, "libc"),
+	CALL(START, mlock, "OpenSSL's secure memory"),
+	CALL(START, membarrier, "libc"),
+	CALL(START, statfs, "libcap-ng"),
+	CALL(START, fstatfs, "libcap-ng"),
+	CALL(START, umask, "files of priv"),
+	CALL(START, mkdir, "directories of priv"),
+	CALL(START, mkdirat, "directories of priv"),
+	CALL(START, chmod, "control socket"),
+	CALL(START, fchmodat, "control socket"),
+	CALL(START, chown, "control socket"),
+	CALL(START, lchown, "control socket"),
+	CALL(START, fchown, "control socket"),
+	CALL(START, fchownat, "control socket"),
+	CALL(START, listen, "control socket"),
+	CALL(START, socket, "control socket, netlink of the engine"),
+	CALL(START, setsockopt, "sockets made before the seal"),
+	CALL(START, getsockopt, "sockets made before the seal"),
+	CALL(START, ioctl, "devices looked at before the seal"),
+	CALL(START, capget, "seal"),
+	CALL(START, capset, "seal"),
+	CALL(START, prctl, "seal"),
+	CALL(START, setresuid, "seal"),
+	CALL(START, setresgid, "seal"),
+	CALL(START, setuid, "seal"),
+	CALL(START, setgid, "seal"),
+	CALL(START, setgroups, "seal"),
+	CALL(START, getresuid, "seal"),
+	CALL(START, getresgid, "seal"),
+	CALL(START, chroot, "seal without Landlock"),
+	CALL(START, chdir, "seal without Landlock"),
+	CALL(START, landlock_create_ruleset, "seal"),
+	CALL(START, landlock_add_rule, "seal"),
+	CALL(START, landlock_restrict_self, "seal"),
+	CALL(START, seccomp, "seal"),
+};
+const size_t sandbox_n_calls = sizeof(sandbox_calls) / sizeof(sandbox_calls[0]);
+
+const struct sandbox_path sandbox_paths[] = {
+	{ START, PLACE_PROGRAM, ACCESS_LOAD, NULL, "roles are this program" },
+	{ START, PLACE_RUN_DIR, ACCESS_SOCKET, NULL, "control socket" },
+	{ START, PLACE_CONFIG_DIR, ACCESS_READ, NULL, "configuration, read before the seal" },
+	{ PRIV, PLACE_STATE_DIR, ACCESS_KEEP, NULL, "state" },
+	{ KEYS, PLACE_KEYS_DIR, ACCESS_KEEP, NULL, "keys" },
+	{ PRIV, PLACE_FIXED, ACCESS_DEVICE, "/dev/net/tun", "TAPs" },
+	{ START, PLACE_FIXED, ACCESS_DEVICE, "/dev/null", "standard descriptors" },
+	{ RESOLVE, PLACE_FIXED, ACCESS_READ, "/dev/urandom", "NSS modules" },
+	{ START, PLACE_FIXED, ACCESS_READ, "/proc",
+	    "libraries ask about the machine and themselves" },
+	{ START, PLACE_FIXED, ACCESS_READ, "/sys", "network devices, processors" },
+	{ RESOLVE, PLACE_FIXED, ACCESS_READ, "/etc",
+	    "resolver's configuration, users, ld.so.cache" },
+	{ RESOLVE, PLACE_FIXED, ACCESS_READ, "/run", "resolv.conf, sockets of name services" },
+	{ RESOLVE, PLACE_FIXED, ACCESS_READ, "/usr/share", "time zones, IDN tables" },
+	{ RESOLVE, PLACE_FIXED, ACCESS_READ, "/var/lib/sss", "sssd's cache" },
+	{ START | RESOLVE, PLACE_FIXED, ACCESS_LOAD, "/lib", "libraries, NSS modules" },
+	{ START | RESOLVE, PLACE_FIXED, ACCESS_LOAD, "/lib64", "libraries, ld.so" },
+	{ START | RESOLVE, PLACE_FIXED, ACCESS_LOAD, "/usr/lib", "libraries, NSS modules" },
+	{ START | RESOLVE, PLACE_FIXED, ACCESS_LOAD, "/usr/lib64", "libraries, NSS modules" },
+	{ START | RESOLVE, PLACE_FIXED, ACCESS_LOAD, "/usr/local/lib", "libraries" },
+};
+const size_t sandbox_n_paths = sizeof(sandbox_paths) / sizeof(sandbox_paths[0]);
