@@ -54,17 +54,17 @@ bool inner_udp_write(uint8_t buf[static UDP_HEADER_LEN], uint16_t port, size_t p
 bool inner_udp_parse(const uint8_t *buf, size_t len, uint16_t *port);
 
 #define CONTROL_VERSION	   1
-#define CONTROL_HEADER_LEN 8 /* marker 4, version 1, type 1, body length 2 */
+#define CONTROL_HEADER_LEN 8	/* marker 4, version 1, type 1, body length 2 */
 #define CONTROL_BODY_MAX   1200 /* of all types but RELAY, which carries a whole datagram */
 
 /* type value, enum suffix, name in counters and logs */
-#define CONTROL_TYPES(X)              \
-	X(1, DISCOVER, "discover")    \
-	X(2, RELAYED, "relayed")      \
+#define CONTROL_TYPES(X)               \
+	X(1, DISCOVER, "discover")     \
+	X(2, RELAYED, "relayed")       \
 	X(3, HANDSHAKE1, "handshake1") \
 	X(4, HANDSHAKE2, "handshake2") \
-	X(5, COOKIE, "cookie")        \
-	X(6, CLEAR, "clear")          \
+	X(5, COOKIE, "cookie")         \
+	X(6, CLEAR, "clear")           \
 	X(7, RELAY, "relay")
 
 enum control_type {
@@ -73,7 +73,12 @@ enum control_type {
 #undef X
 };
 
-enum control_verdict { CONTROL_OK, CONTROL_MALFORMED, CONTROL_VERSION_UNKNOWN, CONTROL_TYPE_UNKNOWN };
+enum control_verdict {
+	CONTROL_OK,
+	CONTROL_MALFORMED,
+	CONTROL_VERSION_UNKNOWN,
+	CONTROL_TYPE_UNKNOWN
+};
 
 struct control_header {
 	enum control_type type;
@@ -84,4 +89,5 @@ struct control_header {
 /* The whole datagram, marker included. The length must match exactly. *out is set only on CONTROL_OK. */
 enum control_verdict control_parse(const uint8_t *buf, size_t len, struct control_header *out);
 /* body_len: within the limit of the type. */
-void control_write_header(uint8_t buf[static CONTROL_HEADER_LEN], enum control_type type, size_t body_len);
+void control_write_header(
+    uint8_t buf[static CONTROL_HEADER_LEN], enum control_type type, size_t body_len);

@@ -20,7 +20,8 @@ void log_emit(enum log_level level, const char *module, int err, const char *fmt
 void log_fatal(const char *module, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4), noreturn));
 
-#define log_warn(...)  log_emit(LOG_LEVEL_WARN, LOG_MODULE, errno, __VA_ARGS__) /* adds strerror(errno) */
+#define log_warn(...) \
+	log_emit(LOG_LEVEL_WARN, LOG_MODULE, errno, __VA_ARGS__) /* adds strerror(errno) */
 #define log_warnx(...) log_emit(LOG_LEVEL_WARN, LOG_MODULE, 0, __VA_ARGS__)
 #define log_info(...)  log_emit(LOG_LEVEL_INFO, LOG_MODULE, 0, __VA_ARGS__)
 #define log_debug(...) log_emit(LOG_LEVEL_DEBUG, LOG_MODULE, 0, __VA_ARGS__)

@@ -36,7 +36,8 @@ struct loop_timer {
 struct loop *loop_new(void);
 void loop_free(struct loop *l);
 /* events: EPOLLIN and the like, level-triggered. 0 or -errno. */
-int loop_watch(struct loop *l, struct loop_fd *w, int fd, uint32_t events, loop_fd_fn *fn, void *arg);
+int loop_watch(
+    struct loop *l, struct loop_fd *w, int fd, uint32_t events, loop_fd_fn *fn, void *arg);
 int loop_change(struct loop *l, struct loop_fd *w, uint32_t events);
 /*
  * To be called before the descriptor is closed. Takes one that is not watched. Safe inside any callback: no later callback
@@ -44,7 +45,8 @@ int loop_change(struct loop *l, struct loop_fd *w, uint32_t events);
  */
 void loop_unwatch(struct loop *l, struct loop_fd *w);
 /* Sets or moves a timer; it fires once. A time that is not set ("never") cancels it. 0 or -ENOMEM. */
-int loop_timer_set(struct loop *l, struct loop_timer *t, struct monotime when, loop_timer_fn *fn, void *arg);
+int loop_timer_set(
+    struct loop *l, struct loop_timer *t, struct monotime when, loop_timer_fn *fn, void *arg);
 void loop_timer_cancel(struct loop *l, struct loop_timer *t);
 /* The time of this round. */
 struct monotime loop_now(const struct loop *l);

@@ -19,7 +19,7 @@
 struct packet {
 	uint8_t *data; /* start of what is valid */
 	size_t len;
-	struct packet *next;	 /* in the free list or in an owner's queue */
+	struct packet *next; /* in the free list or in an owner's queue */
 	struct packet_pool *pool;
 	uint8_t buf[PACKET_SIZE];
 };

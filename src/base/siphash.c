@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "siphash.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <string.h>
 #include <sys/random.h>
 
 #define LOG_MODULE "random"
@@ -13,14 +15,15 @@ rotl(uint64_t v, unsigned n)
 	return v << n | v >> (64 - n);
 }
 
-static uint64_t
+/* Up to 8 bytes, little-endian. */
+static inline uint64_t
 load_le(const uint8_t *p, size_t n)
 {
 	uint64_t v = 0;
 
-	for (size_t i = n; i-- > 0;)
-		v = v << 8 | p[i];
-	return v;
+	if (n > 0)
+		memcpy(&v, p, n);
+	return le64toh(v);
 }
 
 static inline void

@@ -107,8 +107,6 @@ sxp_free(struct sxp *e)
 
 	for (; e; e = next) {
 		/* Its children join the end of the list that is being freed: no recursion. */
-		while (last->next)
-			last = last->next;
 		last->next = e->child;
 		while (last->next)
 			last = last->next;

@@ -33,7 +33,8 @@ void sxp_parser_free(struct sxp_parser *p);
  * eaten, feed the rest again), 0 when more is needed (all eaten), -1 on an error (sxp_parser_error tells; the parser is
  * good for nothing but freeing).
  */
-int sxp_parser_feed(struct sxp_parser *p, const char *buf, size_t len, size_t *used, struct sxp **out);
+int sxp_parser_feed(
+    struct sxp_parser *p, const char *buf, size_t len, size_t *used, struct sxp **out);
 /* No expression is open and nothing failed: what must hold at the end of a file. A top-level expression is always a list. */
 bool sxp_parser_idle(const struct sxp_parser *p);
 const char *sxp_parser_error(const struct sxp_parser *p); /* "unexpected ')'", ..; "": none */
@@ -70,6 +71,7 @@ void sxp_out_atom(struct sxp_out *o, const char *text);
 void sxp_out_fmt(struct sxp_out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* (key value) */
 void sxp_out_kv(struct sxp_out *o, const char *key, const char *value);
-void sxp_out_kvf(struct sxp_out *o, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void sxp_out_kvf(struct sxp_out *o, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void sxp_out_expr(struct sxp_out *o, const struct sxp *e);
 void sxp_out_free(struct sxp_out *o);

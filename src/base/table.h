@@ -22,17 +22,17 @@ struct table {
 	struct table_node **buckets;
 	size_t n_buckets; /* a power of two, grows with count */
 	size_t count;
-	size_t max;	     /* entries, at most */
+	size_t max;	      /* entries, at most */
 	ptrdiff_t key_offset; /* of the key, from the node */
-	size_t key_len;	     /* bytes; the key must have no padding */
+	size_t key_len;	      /* bytes; the key must have no padding */
 	struct siphash_key seed;
 };
 
 /* The table's entries are `type`, which embeds `node` and has its key in `key`. 0 or -ENOMEM. */
-#define TABLE_INIT(t, type, node, key, max_entries)                                                  \
-	table_init((t), (ptrdiff_t)offsetof(type, key) - (ptrdiff_t)offsetof(type, node),             \
+#define TABLE_INIT(t, type, node, key, max_entries)                                       \
+	table_init((t), (ptrdiff_t)offsetof(type, key) - (ptrdiff_t)offsetof(type, node), \
 	    sizeof(((type *)0)->key), (max_entries))
-#define TABLE_ENTRY(n, type, node) ((type *)(void *)((char *)(n) - offsetof(type, node)))
+#define TABLE_ENTRY(n, type, node) ((type *)(void *)((char *)(n)-offsetof(type, node)))
 
 int table_init(struct table *t, ptrdiff_t key_offset, size_t key_len, size_t max);
 /* Frees the buckets; the entries must be gone or are the caller's to free. Takes an uninitialised (zero) table. */
