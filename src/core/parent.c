@@ -151,13 +151,11 @@ start_waiting(struct parent *p)
 /* In the new process, between fork and exec. */
 static void __attribute__((noreturn)) become(const struct child *c, int channel)
 {
-	char title[32];
+	char program[] = "vnetd", option[] = "--role";
+	char *const argv[] = { program, option, (char *)(uintptr_t)role_name(c->role), NULL };
 	int exe_fd = c->parent->setup->exe_fd;
-	char *const argv[] = { title, (char[]){ "--role" }, (char *)(uintptr_t)role_name(c->role),
-		NULL };
 	sigset_t none;
 
-	snprintf(title, sizeof(title), "vnetd: %s", role_name(c->role));
 	sigemptyset(&none);
 	/* What is on 3 is about to be replaced; the copies are not. */
 	channel = fcntl(channel, F_DUPFD_CLOEXEC, ROLE_PARENT_FD + 1);
