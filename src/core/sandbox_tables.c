@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/if_tun.h>
-#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -74,14 +73,12 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(EACH, recvmsg, "channels"),
 	CALL(EACH, poll, "waiting for an answer"),
 	CALL(EACH, ppoll, "waiting for an answer"),
-	CALL(PRIV | ENGINE, epoll_create1, "loop"),
 	CALL(PRIV | ENGINE, epoll_ctl, "loop"),
 	CALL(PRIV | ENGINE, epoll_wait, "loop"),
 	CALL(PRIV | ENGINE, epoll_pwait, "loop"),
 	CALL(ENGINE, readv, "TAP frames with their header"),
 	CALL(ENGINE, writev, "TAP frames with their header"),
 	CALL(PRIV | ENGINE, pread64, "texts handed over as descriptors"),
-	CALL(PRIV, pwrite64, "state file"),
 	CALL(ENGINE, recvmmsg, "packets"),
 	CALL(ENGINE, sendmmsg, "packets"),
 	CALL(RESOLVE, sendmmsg, "DNS queries"),
@@ -123,22 +120,14 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(EACH, lseek, "texts handed over as descriptors"),
 	CALL(PRIV | KEYS | RESOLVE, openat, "files; Landlock says which"),
 	CALL(PRIV | KEYS, renameat, "files replaced whole"),
-	CALL(PRIV | KEYS, renameat2, "files replaced whole"),
-	CALL(PRIV | KEYS, rename, "files replaced whole"),
-	CALL(PRIV | KEYS, linkat, "a key file made whole or not at all"),
+	CALL(KEYS, linkat, "a key file made whole or not at all"),
 	CALL(PRIV | KEYS, unlinkat, "temporary files, retired keys"),
-	CALL(PRIV, unlink, "temporary files"),
 	CALL(PRIV | KEYS, fsync, "files survive a crash"),
-	CALL(PRIV | KEYS, fdatasync, "files survive a crash"),
-	CALL(PRIV | KEYS, fchmod, "files are made 0600"),
 	CALL(KEYS | RESOLVE, getdents64, "which keys there are; NSS"),
-	CALL(PRIV, ftruncate, "state file"),
-	CALL(PRIV | KEYS, geteuid, "files must be ours"),
-	CALL1(PRIV | KEYS | ENGINE, fcntl, EQ(1, F_GETFL), "descriptors"),
-	CALL1(PRIV | KEYS | ENGINE, fcntl, EQ(1, F_SETFL), "descriptors"),
-	CALL1(PRIV | KEYS | ENGINE, fcntl, EQ(1, F_GETFD), "descriptors"),
-	CALL1(PRIV | KEYS | ENGINE, fcntl, EQ(1, F_SETFD), "descriptors"),
-	CALL1(PRIV | KEYS | ENGINE, fcntl, EQ(1, F_DUPFD_CLOEXEC), "descriptors"),
+	CALL(KEYS, geteuid, "files must be ours"),
+	CALL1(KEYS, fcntl, EQ(1, F_DUPFD_CLOEXEC), "list of the keys directory"),
+	CALL1(KEYS, fcntl, EQ(1, F_GETFL), "list of the keys directory"),
+	CALL1(KEYS, fcntl, EQ(1, F_SETFD), "list of the keys directory"),
 	CALL1(ENGINE, fcntl, EQ(1, F_ADD_SEALS), "state text handed to priv"),
 	CALL1(PRIV, fcntl, EQ(1, F_GET_SEALS), "state text of the engine"),
 
@@ -164,20 +153,13 @@ const struct sandbox_call sandbox_calls[] = {
 	/* priv: devices and sockets */
 	CALL1(PRIV, socket, EQ(0, AF_INET), "UDP and ESP sockets"),
 	CALL1(PRIV, socket, EQ(0, AF_INET6), "UDP and ESP sockets"),
-	CALL2(PRIV, socket, EQ(0, AF_NETLINK), EQ(2, NETLINK_ROUTE), "links and addresses"),
-	CALL(PRIV, bind, "UDP sockets, netlink"),
+	CALL(PRIV, bind, "UDP and ESP sockets"),
 	CALL(PRIV, getsockopt, "buffer sizes of sockets"),
 	CALL(PRIV, setsockopt, "sockets made ready for the engine"),
 	CALL1(PRIV, ioctl, EQ(1, TUNSETIFF), "TAPs"),
 	CALL1(PRIV, ioctl, EQ(1, TUNGETIFF), "TAPs"),
 	CALL1(PRIV, ioctl, EQ(1, TUNSETPERSIST), "TAPs"),
 	CALL1(PRIV, ioctl, EQ(1, TUNSETOWNER), "TAPs: ours are the engine's user's"),
-	CALL1(PRIV, ioctl, EQ(1, TUNSETOFFLOAD), "TAPs"),
-	CALL1(PRIV, ioctl, EQ(1, TUNSETVNETHDRSZ), "TAPs"),
-	CALL1(PRIV, ioctl, EQ(1, TUNGETFEATURES), "TAPs"),
-	CALL1(PRIV, ioctl, EQ(1, TUNSETQUEUE), "TAPs"),
-	CALL1(PRIV, ioctl, EQ(1, TUNSETSNDBUF), "TAPs"),
-	CALL1(PRIV, ioctl, EQ(1, SIOCGIFINDEX), "index of a TAP"),
 
 	/* resolve: whatever NSS modules do with files and sockets of their own */
 	CALL1(RESOLVE, socket, EQ(0, AF_INET), "DNS"),
@@ -252,7 +234,9 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(START, umask, "files of priv"),
 	CALL(START, mkdir, "directories of priv"),
 	CALL(START, mkdirat, "directories of priv"),
+	CALL(START, unlink, "control socket of an earlier run"),
 	CALL(START, chmod, "control socket"),
+	CALL(START, fchmod, "directories of priv"),
 	CALL(START, fchmodat, "control socket"),
 	CALL(START, chown, "control socket"),
 	CALL(START, lchown, "control socket"),
