@@ -78,7 +78,9 @@ open_close(struct open *o)
 	explicit_bzero(o, sizeof(*o));
 }
 
-/* A free place and its handle, which is not used again before the counter comes round; NULL if all are taken. */
+/*
+ * A free place and its handle, which is not used again before the counter comes round; NULL if all are taken.
+ */
 static struct open *
 open_new(struct keysd *d, struct monotime now)
 {
@@ -138,7 +140,10 @@ handle_list(struct keysd *d, const struct ipc_msg *m)
 	return true;
 }
 
-/* What the engine wants to offer or ask for. Flags we do not know are ignored in a peer's payload, but not put into ours. */
+/*
+ * What the engine wants to offer or ask for. Flags we do not know are ignored in a peer's payload, but not
+ * put into ours.
+ */
 static bool
 offer_valid(uint32_t suite, const struct hs_payload *ours)
 {

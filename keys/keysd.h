@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The keys process's work: answers the engine's messages with a keyring and the open handshakes. No sockets, no sandbox, no clock:
- * src/core/role_keys.c runs it, so that tests can too.
+ * The keys process's work: answers the engine's messages with a keyring and the open handshakes. No
+ * sockets, no sandbox, no clock: src/core/role_keys.c runs it, so that tests can too.
  */
 
 #include <stdint.h>

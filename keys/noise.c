@@ -70,7 +70,9 @@ mix_ephemeral(struct noise *ns, const uint8_t e[static NOISE_KEY_LEN])
 	return mix_hash(ns, e, NOISE_KEY_LEN) && mix_key(ns, e);
 }
 
-/* The token "ee". A result of zeros says that the peer's key is of low order: refused (RFC 7748 section 6.1). */
+/*
+ * The token "ee". A result of zeros says that the peer's key is of low order: refused (RFC 7748 section 6.1).
+ */
 static bool
 mix_ee(struct noise *ns, const uint8_t peer[static NOISE_KEY_LEN])
 {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * One handshake, from the messages' bytes to the keys of the SAs: Noise, payloads, their echoes, and the derivation. Keeps
- * nothing: keysd.c holds what is open. Keys process only.
+ * One handshake, from the messages' bytes to the keys of the SAs: Noise, payloads, their echoes, and the
+ * derivation. Keeps nothing: keysd.c holds what is open. Keys process only.
  */
 
 #include <stdint.h>

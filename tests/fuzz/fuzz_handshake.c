@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Handshake messages: every input to every parser, as their lengths differ; what is accepted writes back to the same bytes. */
+/*
+ * Handshake messages: every input to every parser, as their lengths differ; what is accepted writes back to
+ * the same bytes.
+ */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A hostile engine's messages to the keys role, one after the other: op 1 | length 2 | body. The low four bits of an op are the message's
- * type, the others what random bytes would never hit.
+ * A hostile engine's messages to the keys role, one after the other: op 1 | length 2 | body. The low four
+ * bits of an op are the message's type, the others what random bytes would never hit.
  */
 #include <stdlib.h>
 #include <string.h>

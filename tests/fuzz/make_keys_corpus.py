@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Writes the corpora of fuzz_keyfile, fuzz_handshake and fuzz_keysd anew: after a change of keys/keysmsg.h, whose structs
-are the bodies in the last, and of keys/handshake.h. Run in tests/fuzz."""
+"""Writes the corpora of fuzz_keyfile, fuzz_handshake and fuzz_keysd anew: after a change of keys/handshake.h, or of
+keys/keysmsg.h, whose structs are the bodies in the last. Run in tests/fuzz."""
 
 import os
 import struct

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One end of a handshake on standard input and output, messages in hex, for a judge that was written from the specifications
- * alone (judge_noise.py): keys_peer initiate|respond DIRECTORY SUITE HOST-ID START SPI..., with the key "site".
+ * One end of a handshake on standard input and output, messages in hex, for a judge that was written from
+ * the specifications alone (judge_noise.py): keys_peer initiate|respond DIRECTORY SUITE HOST-ID START SPI...,
+ * with the key "site".
  */
 #include <err.h>
 #include <fcntl.h>

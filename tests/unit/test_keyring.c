@@ -410,6 +410,26 @@ test_generate(void **state)
 	assert_int_equal(keyring_count(ring), 4); /* and no other file was left */
 }
 
+/* What a crash just before the last step of a replacement leaves: two names of one file. */
+static void
+test_replace_after_crash(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	put("site.psk", HEX_A, 0600);
+	assert_int_equal(linkat(dir, "site.psk", dir, "site.old.psk", 0), 0);
+	put("site.new", "half a k", 0600);
+	put("site.link", "", 0600);
+	assert_int_equal(keyring_generate(ring, "site", true), 0);
+	assert_secret(load_one("site").old_id, HEX_A);
+	assert_int_not_equal(info("site").id, info("site").old_id);
+	assert_int_equal(faccessat(dir, "site.new", F_OK, 0), -1);
+	assert_int_equal(faccessat(dir, "site.link", F_OK, 0), -1);
+	assert_int_equal(fstatat(dir, "site.old.psk", &st, 0), 0);
+	assert_int_equal(st.st_nlink, 1);
+}
+
 static void
 test_generate_refused(void **state)
 {
@@ -506,6 +526,7 @@ main(void)
 		TEST(test_too_many),
 		TEST(test_names),
 		TEST(test_generate),
+		TEST(test_replace_after_crash),
 		TEST(test_generate_refused),
 		TEST(test_crash_while_replacing),
 		TEST(test_crash_while_making),

@@ -368,16 +368,14 @@ test_bad_payload_of_message_1(void **state)
 		uint8_t value;
 		enum keys_status status;
 	} cases[] = {
-		{ 33, 0, KEYS_OK },	    /* no ESN: for the engine to judge */
-		{ 32, 1, KEYS_OK },	    /* unknown flag */
-		{ 71, 1, KEYS_OK },	    /* attempt */
-		{ 7, 0, KEYS_BAD_PAYLOAD }, /* host id 0 */
+		{ 33, 0, KEYS_OK },	     /* no ESN: for the engine to judge */
+		{ 32, 1, KEYS_OK },	     /* unknown flag */
+		{ 71, 1, KEYS_OK },	     /* attempt */
+		{ 7, 0, KEYS_BAD_PAYLOAD },  /* host id 0 */
 		{ 23, 1, KEYS_BAD_PAYLOAD }, /* echoes in message 1 */
-		{ 31, 1, KEYS_BAD_PAYLOAD },
-		{ 34, 0, KEYS_BAD_PAYLOAD }, /* no SPI */
-		{ 34, 9, KEYS_BAD_PAYLOAD },
-		{ 35, 1, KEYS_BAD_PAYLOAD }, /* reserved */
-		{ 38, 0, KEYS_BAD_PAYLOAD }, /* SPI 0 */
+		{ 31, 1, KEYS_BAD_PAYLOAD }, { 34, 0, KEYS_BAD_PAYLOAD }, /* no SPI */
+		{ 34, 9, KEYS_BAD_PAYLOAD }, { 35, 1, KEYS_BAD_PAYLOAD }, /* reserved */
+		{ 38, 0, KEYS_BAD_PAYLOAD },				  /* SPI 0 */
 	};
 	const struct hs_payload p = payload_of(&a, 1);
 
