@@ -75,14 +75,13 @@ read_secret(int fd, uint8_t secret[static KEYFILE_SECRET_LEN], const struct erro
 {
 	char text[KEYFILE_SIZE_MAX + 1];
 	ssize_t len = read_all(fd, text, sizeof(text));
+	int err = errno;
 	unsigned line = 0;
+	enum keyfile_verdict v = keyfile_parse(text, len < 0 ? 0 : (size_t)len, secret, &line);
 
+	explicit_bzero(text, sizeof(text)); /* a failed read may have left a part in it */
 	if (len < 0)
-		return refuse(e, "%s", strerrordesc_np(errno));
-
-	enum keyfile_verdict v = keyfile_parse(text, (size_t)len, secret, &line);
-
-	explicit_bzero(text, sizeof(text));
+		return refuse(e, "%s", strerrordesc_np(err));
 	if (v == KEYFILE_OK)
 		return true;
 	if (line == 0)
