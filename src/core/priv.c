@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define LOG_MODULE "priv"
+
+#include "core/priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "core/priv_link.h"
+#include "core/priv_socket.h"
+#include "core/priv_state.h"
+#include "core/privcli.h"
+#include "core/privmsg.h"
+
+struct priv {
+	struct loop *loop;
+	struct loop_fd engine;
+	struct priv_host host;
+	struct priv_link *link;
+	int udp[2]; /* by enum priv_keep; -1: not open */
+	int memo;   /* as the engine gave it; -1: none */
+};
+
+static const sa_family_t udp_family[] = { [PRIV_KEEP_UDP4] = AF_INET, [PRIV_KEEP_UDP6] = AF_INET6 };
+
+struct reply {
+	struct priv_answer answer;
+	int fd;	    /* to pass, -1: none */
+	bool close; /* and then to close */
+};
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+struct priv *
+priv_new(struct loop *loop, const struct priv_host *host)
+{
+	struct priv *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p) {
+		struct priv_host h = *host;
+
+		close_fd(&h.config);
+		close_fd(&h.state_dir);
+		close_fd(&h.control);
+		errno = ENOMEM;
+		return NULL;
+	}
+	p->loop = loop;
+	p->host = *host;
+	p->engine.fd = p->memo = -1;
+	p->udp[PRIV_KEEP_UDP4] = p->udp[PRIV_KEEP_UDP6] = -1;
+	p->link = priv_link_new(host->engine_uid);
+	if (!p->link) {
+		err = errno;
+		priv_free(p);
+		errno = err;
+		return NULL;
+	}
+	priv_state_clean(host->state_dir);
+	return p;
+}
+
+static void
+detach(struct priv *p)
+{
+	if (p->engine.active)
+		loop_unwatch(p->loop, &p->engine);
+	close_fd(&p->engine.fd);
+}
+
+void
+priv_free(struct priv *p)
+{
+	if (!p)
+		return;
+	detach(p);
+	priv_link_free(p->link);
+	close_fd(&p->udp[PRIV_KEEP_UDP4]);
+	close_fd(&p->udp[PRIV_KEEP_UDP6]);
+	close_fd(&p->memo);
+	close_fd(&p->host.config);
+	close_fd(&p->host.state_dir);
+	close_fd(&p->host.control);
+	free(p);
+}
+
+/* --- sockets --- */
+
+static int
+serve_udp(struct priv *p, const struct priv_socket *q, struct reply *r)
+{
+	int *kept = &p->udp[q->what], fd;
+	uint16_t port;
+
+	/* The configured port may have changed since. */
+	if (*kept >= 0 &&
+	    (!priv_socket_is_udp(*kept, udp_family[q->what], &port) || port != q->port))
+		close_fd(kept);
+	if (*kept < 0) {
+		fd = priv_socket_udp(udp_family[q->what], (uint16_t)q->port);
+		if (fd == -EADDRINUSE)
+			return privmsg_refuse(
+			    &r->answer, fd, "UDP port %u is in use by another program", q->port);
+		if (fd < 0)
+			return privmsg_refuse(&r->answer, fd, "cannot open UDP port %u: %s",
+			    q->port, strerrordesc_np(-fd));
+		*kept = fd;
+	}
+	r->fd = *kept;
+	return 0;
+}
+
+static int
+serve_socket(struct priv *p, const struct priv_socket *q, struct reply *r)
+{
+	if (q->what != PRIV_KEEP_CONTROL)
+		return serve_udp(p, q, r);
+	if (p->host.control < 0)
+		return privmsg_refuse(
+		    &r->answer, -EADDRINUSE, "another vnetd answers at %s", p->host.control_path);
+	r->fd = p->host.control;
+	return 0;
+}
+
+static int
+keep_socket(int *kept, bool right, struct ipc_msg *m, struct priv_answer *a)
+{
+	if (!right)
+		return privmsg_refuse(a, -EINVAL, "the descriptor is not the socket it should be");
+	if (*kept >= 0)
+		return privmsg_refuse(a, -EEXIST, "that socket is kept already");
+	*kept = ipc_take_fd(m);
+	return 0;
+}
+
+static int
+serve_keep_fd(struct priv *p, struct ipc_msg *m, struct priv_answer *a)
+{
+	const struct priv_kept *q = (const void *)m->body;
+	uint16_t port;
+	int err;
+
+	switch (q->what) {
+	case PRIV_KEEP_TAP:
+		err = priv_link_keep_tap(p->link, q->ifname, m->fd, a);
+		if (err == 0)
+			ipc_take_fd(m);
+		return err;
+	case PRIV_KEEP_CONTROL:
+		return keep_socket(
+		    &p->host.control, priv_socket_is_control(m->fd, p->host.control_path), m, a);
+	default:
+		return keep_socket(
+		    &p->udp[q->what], priv_socket_is_udp(m->fd, udp_family[q->what], &port), m, a);
+	}
+}
+
+/* --- bytes --- */
+
+static int
+serve_state_load(struct priv *p, struct reply *r)
+{
+	int fd = priv_state_open(p->host.state_dir);
+
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return privmsg_refuse(
+		    &r->answer, fd, "cannot open the state file: %s", strerrordesc_np(-fd));
+	r->fd = fd;
+	r->close = true;
+	return 0;
+}
+
+static int
+check_blob(const struct ipc_msg *m, struct priv_answer *a)
+{
+	const struct priv_blob *q = (const void *)m->body;
+	int err = priv_state_check_blob(m->fd, q->len);
+
+	a->number = q->number;
+	return err ? privmsg_refuse(a, err, "the descriptor is not sealed memory of %ju bytes",
+			 (uintmax_t)q->len)
+		   : 0;
+}
+
+static int
+serve_state_store(struct priv *p, const struct ipc_msg *m, struct priv_answer *a)
+{
+	const struct priv_blob *q = (const void *)m->body;
+	int err = check_blob(m, a);
+
+	if (err)
+		return err;
+	err = priv_state_store(&priv_state_libc, p->host.state_dir, m->fd, q->len);
+	return err ? privmsg_refuse(a, err, "cannot store the state: %s", strerrordesc_np(-err))
+		   : 0;
+}
+
+static int
+serve_memo_store(struct priv *p, struct ipc_msg *m, struct priv_answer *a)
+{
+	int err = check_blob(m, a);
+
+	if (err)
+		return err;
+	close_fd(&p->memo);
+	p->memo = ipc_take_fd(m);
+	return 0;
+}
+
+/* --- requests --- */
+
+/* m has been checked. */
+static int
+serve(struct priv *p, struct ipc_msg *m, struct reply *r)
+{
+	const void *q = m->body;
+	const char *name = (const char *)m->body; /* of struct priv_name */
+	struct priv_answer *a = &r->answer;
+
+	switch ((enum priv_request)m->type) {
+	case PRIV_TAP_OPEN:
+		return priv_link_tap_open(p->link, q, a, &r->fd);
+	case PRIV_TAP_DELETE:
+		return priv_link_tap_delete(p->link, name, a);
+	case PRIV_LINK_SET_MTU:
+		return priv_link_set_mtu(p->link, q, a);
+	case PRIV_BRIDGE_ADD:
+		return priv_link_bridge_add(p->link, name, a);
+	case PRIV_BRIDGE_DELETE:
+		return priv_link_bridge_delete(p->link, name, a);
+	case PRIV_BRIDGE_PORT:
+		return priv_link_bridge_port(p->link, q, a);
+	case PRIV_ADDR_ADD:
+		return priv_link_addr_add(p->link, q, a);
+	case PRIV_ADDR_DELETE:
+		return priv_link_addr_delete(p->link, q, a);
+	case PRIV_SOCKET:
+		return serve_socket(p, q, r);
+	case PRIV_KEEP_FD:
+		return serve_keep_fd(p, m, a);
+	case PRIV_CONFIG_LOAD:
+		r->fd = p->host.config;
+		return 0;
+	case PRIV_STATE_LOAD:
+		return serve_state_load(p, r);
+	case PRIV_STATE_STORE:
+		return serve_state_store(p, m, a);
+	case PRIV_MEMO_LOAD:
+		r->fd = p->memo;
+		return 0;
+	case PRIV_MEMO_STORE:
+		return serve_memo_store(p, m, a);
+	case PRIV_ANSWER:
+	case PRIV_REQUEST_END:
+		break;
+	}
+	return -EPROTO;
+}
+
+/* False if the engine cannot be answered: it is gone, or does not read. */
+static bool
+answer(struct priv *p, struct ipc_msg *m)
+{
+	const char *wrong = privmsg_error(m);
+	struct reply r;
+	int err;
+
+	memset(&r, 0, sizeof(r));
+	r.fd = -1;
+	if (wrong)
+		r.answer.error = privmsg_refuse(&r.answer, -EPROTO, "priv was sent %s", wrong);
+	else
+		r.answer.error = serve(p, m, &r);
+	if (wrong)
+		log_warnx("request %u of the engine refused: %s", m->type, wrong);
+	else if (r.answer.error)
+		log_debug("%s", r.answer.text);
+	err = ipc_send(p->engine.fd, PRIV_ANSWER, m->seq, &r.answer, sizeof(r.answer), r.fd);
+	if (r.close)
+		close(r.fd);
+	if (err && err != -EPIPE)
+		log_warnx("engine dropped, it takes no answer: %s", strerrordesc_np(-err));
+	return err == 0;
+}
+
+/* One message a call: the channel to the parent gets its turn in between. */
+static void
+engine_ready(void *arg, uint32_t events)
+{
+	struct priv *p = arg;
+	struct ipc_msg m;
+	int err = ipc_recv(p->engine.fd, &m);
+	bool alive;
+
+	(void)events;
+	if (err == -EAGAIN)
+		return;
+	if (err) {
+		if (err != -EPIPE)
+			log_warnx("engine dropped: %s", strerrordesc_np(-err));
+		detach(p);
+		return;
+	}
+	alive = answer(p, &m);
+	ipc_msg_done(&m);
+	if (!alive)
+		detach(p);
+}
+
+int
+priv_attach(struct priv *p, int fd)
+{
+	int err;
+
+	detach(p);
+	err = loop_watch(p->loop, &p->engine, fd, EPOLLIN, engine_ready, p);
+	if (err)
+		close(fd);
+	else
+		p->engine.fd = fd;
+	return err;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The network devices that priv makes and changes for the engine. Ours, and no other is changed, is a TAP that belongs to the engine's user; bridges are
+ * made, given ports and removed, but never taken from anybody. Owns a queue of every TAP of ours. In priv.
+ */
+
+#include <sys/types.h>
+
+#include "core/privmsg.h"
+
+struct priv_link;
+
+/* engine_uid: whose the TAPs are. NULL with errno set. */
+struct priv_link *priv_link_new(uid_t engine_uid);
+void priv_link_free(struct priv_link *l);
+
+/* One for each request: 0 or -errno and the reason in *a. */
+int priv_link_tap_open(struct priv_link *l, const struct priv_tap_open *q, struct priv_answer *a,
+    int *fd); /* *fd stays ours */
+int priv_link_tap_delete(struct priv_link *l, const char *ifname, struct priv_answer *a);
+int priv_link_set_mtu(struct priv_link *l, const struct priv_mtu *q, struct priv_answer *a);
+int priv_link_bridge_add(struct priv_link *l, const char *bridge, struct priv_answer *a);
+int priv_link_bridge_delete(struct priv_link *l, const char *bridge, struct priv_answer *a);
+int priv_link_bridge_port(struct priv_link *l, const struct priv_port *q, struct priv_answer *a);
+int priv_link_addr_add(struct priv_link *l, const struct priv_addr *q, struct priv_answer *a);
+int priv_link_addr_delete(struct priv_link *l, const struct priv_addr *q, struct priv_answer *a);
+/* Takes fd on success, as the queue of that TAP. */
+int priv_link_keep_tap(struct priv_link *l, const char *ifname, int fd, struct priv_answer *a);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/priv_tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/major.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define TUN_DEVICE "/dev/net/tun"
+#define TUN_MINOR  200
+#define TAP_FLAGS  (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE)
+
+int
+priv_tap_attach(const char *ifname, uid_t owner, bool create)
+{
+	struct ifreq ifr = { .ifr_flags = (short)(TAP_FLAGS | (create ? IFF_TUN_EXCL : 0)) };
+	int fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	strncpy(ifr.ifr_name, ifname, sizeof(ifr.ifr_name) - 1);
+	if (ioctl(fd, TUNSETIFF, &ifr) == 0 && ioctl(fd, TUNSETOWNER, (unsigned long)owner) == 0 &&
+	    ioctl(fd, TUNSETPERSIST, 1ul) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+bool
+priv_tap_is(int fd, const char *ifname)
+{
+	struct ifreq ifr = { 0 };
+	struct stat st;
+
+	/* The number of the ioctl may mean something else to another device. */
+	if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) ||
+	    st.st_rdev != makedev(MISC_MAJOR, TUN_MINOR))
+		return false;
+	return ioctl(fd, TUNGETIFF, &ifr) == 0 && (ifr.ifr_flags & TAP_FLAGS) == TAP_FLAGS &&
+	       strncmp(ifr.ifr_name, ifname, sizeof(ifr.ifr_name)) == 0;
+}
+
+void
+priv_tap_abandon(int fd)
+{
+	ioctl(fd, TUNSETPERSIST, 0ul);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The wire between engine and priv: typed requests with fixed bodies, each answered once under its sequence number. The checks here are all that a
+ * request can say; whether the device is ours is for priv to ask the kernel. Pure.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/ether.h"
+#include "base/ipc.h"
+#include "base/vnetid.h"
+
+#define PRIV_MTU_MIN  68
+#define PRIV_MTU_MAX  65521 /* a TAP's: 65535 less the Ethernet header */
+#define PRIV_TEXT_MAX 256
+
+struct priv_none {
+	uint8_t nothing[0];
+};
+
+struct priv_tap_open {
+	char ifname[VNET_IFNAME_SIZE];
+	uint32_t mtu;
+	struct macaddr mac;
+};
+
+struct priv_name {
+	char ifname[VNET_IFNAME_SIZE];
+};
+
+struct priv_mtu {
+	char ifname[VNET_IFNAME_SIZE];
+	uint32_t mtu;
+};
+
+struct priv_port {
+	char port[VNET_IFNAME_SIZE];
+	char bridge[VNET_IFNAME_SIZE]; /* "": out of its bridge */
+};
+
+struct priv_addr {
+	char ifname[VNET_IFNAME_SIZE];
+	struct ipaddr ip;
+	uint32_t prefix_len;
+};
+
+struct priv_socket {
+	uint32_t what; /* enum priv_keep, a socket */
+	uint32_t port; /* 0 for the control socket */
+};
+
+struct priv_kept {
+	uint32_t what;		       /* enum priv_keep */
+	char ifname[VNET_IFNAME_SIZE]; /* of a TAP, else "" */
+};
+
+struct priv_blob {
+	uint64_t number; /* the engine's, echoed */
+	uint64_t len;
+};
+
+/* enum suffix, body, comes with a descriptor */
+#define PRIV_REQUESTS(X)                          \
+	X(TAP_OPEN, struct priv_tap_open, false)  \
+	X(TAP_DELETE, struct priv_name, false)    \
+	X(LINK_SET_MTU, struct priv_mtu, false)   \
+	X(BRIDGE_ADD, struct priv_name, false)    \
+	X(BRIDGE_DELETE, struct priv_name, false) \
+	X(BRIDGE_PORT, struct priv_port, false)   \
+	X(ADDR_ADD, struct priv_addr, false)      \
+	X(ADDR_DELETE, struct priv_addr, false)   \
+	X(SOCKET, struct priv_socket, false)      \
+	X(KEEP_FD, struct priv_kept, true)        \
+	X(CONFIG_LOAD, struct priv_none, false)   \
+	X(STATE_LOAD, struct priv_none, false)    \
+	X(STATE_STORE, struct priv_blob, true)    \
+	X(MEMO_LOAD, struct priv_none, false)     \
+	X(MEMO_STORE, struct priv_blob, true)
+
+enum priv_request {
+	PRIV_ANSWER, /* the other way: struct priv_answer, with the descriptor that was asked for */
+#define X(suffix, body, with_fd) PRIV_##suffix,
+	PRIV_REQUESTS(X)
+#undef X
+	    PRIV_REQUEST_END
+};
+
+struct priv_answer {
+	int32_t error; /* 0 or -errno */
+	uint32_t ifindex;
+	uint64_t number;	  /* of the blob */
+	uint32_t flag;		  /* TAP adopted, bridge made */
+	char text[PRIV_TEXT_MAX]; /* what failed, in words; "" when nothing did */
+};
+
+/* NULL if m is a request that may be made: type, exact length, descriptor, ranges, names. Else what is wrong with it. */
+const char *privmsg_error(const struct ipc_msg *m);
+
+/* Puts a failure into an answer, in words; returns error. */
+int privmsg_refuse(struct priv_answer *a, int error, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));

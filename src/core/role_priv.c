@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define LOG_MODULE "priv"
+
+/*
+ * The start of the privileged process. What needs root: the configuration file, the state directory's owner, the control socket. Afterwards
+ * it keeps CAP_NET_ADMIN (TAPs, links, SO_RCVBUFFORCE) and, beneath STATE-DIR, may make, write, read, rename and remove files; beyond that it opens only
+ * /dev/net/tun (read and write). System calls after the seal: epoll, recvmsg, sendmsg, sendto (netlink), close; openat, fstat, write, pread64, fsync, renameat, unlinkat,
+ * fcntl F_GET_SEALS (state); ioctl TUNSETIFF, TUNGETIFF, TUNSETOWNER, TUNSETPERSIST (TAPs); socket AF_INET and AF_INET6, setsockopt, bind, getsockname, getsockopt (sockets).
+ */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "core/priv.h"
+#include "core/priv_socket.h"
+#include "core/role.h"
+#include "core/sandbox.h"
+
+#define CONTROL_NAME  "vnetd.sock"
+#define CONTROL_GROUP "vnet"
+
+static const struct passwd *
+find_user(enum role r)
+{
+	const struct passwd *pw = getpwnam(role_user(r));
+
+	if (!pw)
+		role_fail("no user \"%s\"; run: systemd-sysusers", role_user(r));
+	return pw;
+}
+
+/* -1 if there is none and none was asked for. */
+static int
+open_config(const struct options *o)
+{
+	int fd = open(o->config, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT && !o->config_given)
+		return -1;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		role_fail("%s: %s", o->config, strerrordesc_np(errno));
+	if (!S_ISREG(st.st_mode))
+		role_fail("%s: not a regular file", o->config);
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		role_fail("%s: mode %04o lets others write it, expected 0644 or less", o->config,
+		    st.st_mode & 07777);
+	return fd;
+}
+
+static bool
+is_empty(int dir)
+{
+	int fd = dup(dir);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e = NULL;
+
+	if (!d)
+		return false;
+	do {
+		e = readdir(d);
+	} while (e && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0));
+	closedir(d);
+	return !e;
+}
+
+/* Ours, or root's and empty, and then made ours: never a directory with somebody else's files. */
+static int
+open_state_dir(const char *path)
+{
+	const struct passwd *pw = find_user(ROLE_PRIV);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		role_fail("state directory %s: %s", path, strerrordesc_np(errno));
+	if (st.st_uid == pw->pw_uid)
+		return fd;
+	if (st.st_uid != 0 || !is_empty(fd))
+		role_fail(
+		    "state directory %s: expected user \"%s\" as its owner", path, pw->pw_name);
+	if (fchmod(fd, 0700) < 0 || fchown(fd, pw->pw_uid, pw->pw_gid) < 0)
+		role_fail("state directory %s cannot be given to user \"%s\": %s", path,
+		    pw->pw_name, strerrordesc_np(errno));
+	return fd;
+}
+
+/* -1 if one that listens there is alive: it is the engine's, and we have been restarted. */
+static int
+open_control(const char *run_dir, char *path, size_t size)
+{
+	const struct group *gr = getgrnam(CONTROL_GROUP);
+	int n = snprintf(path, size, "%s/%s", run_dir, CONTROL_NAME), fd;
+
+	if (!gr)
+		role_fail("no group \"%s\"; run: systemd-sysusers", CONTROL_GROUP);
+	if (n < 0 || (size_t)n >= size)
+		role_fail("%s/%s: expected at most %zu bytes", run_dir, CONTROL_NAME, size - 1);
+	fd = priv_socket_control(path, gr->gr_gid);
+	if (fd < 0 && fd != -EADDRINUSE)
+		role_fail("%s: %s", path, strerrordesc_np(-fd));
+	return fd < 0 ? -1 : fd;
+}
+
+static void
+attach_engine(struct priv *p, int fd)
+{
+	int err = priv_attach(p, fd);
+
+	if (err)
+		fatalx("channel to the engine: %s", strerrordesc_np(-err));
+}
+
+/* Stop and end of file end the process in role_next(). */
+static void
+parent_ready(void *arg, uint32_t events)
+{
+	struct priv *p = arg;
+	struct ipc_msg m;
+
+	(void)events;
+	if (role_next(ROLE_PRIV, &m) < 0)
+		return;
+	if (m.type == ROLE_CHANNEL)
+		attach_engine(p, ipc_take_fd(&m));
+	ipc_msg_done(&m);
+}
+
+int
+role_priv_main(void)
+{
+	struct role_start start;
+	struct priv_host host = { 0 };
+	struct loop_fd parent = { 0 };
+	struct loop *loop;
+	struct priv *p;
+	int status;
+
+	role_receive_start(ROLE_PRIV, &start);
+	host.engine_uid = find_user(ROLE_ENGINE)->pw_uid;
+	host.config = open_config(&start.options);
+	host.state_dir = open_state_dir(start.options.state_dir);
+	host.control = open_control(
+	    start.options.run_dir, host.control_path, sizeof(host.control_path));
+	loop = loop_new();
+	p = loop ? priv_new(loop, &host) : NULL;
+	if (!p)
+		role_fail("cannot start: %s", strerrordesc_np(errno));
+	if (loop_watch(loop, &parent, ROLE_PARENT_FD, EPOLLIN, parent_ready, p) < 0)
+		role_fail("cannot watch the channel to the parent");
+
+	sandbox_enter(ROLE_PRIV, &start.options);
+	attach_engine(p, start.channel[ROLE_ENGINE]);
+	role_ready();
+	status = loop_run(loop);
+	priv_free(p);
+	loop_free(loop);
+	return status < 0;
+}
