@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The table of VARP: one claim for each MAC of a vnet that is known, whether it is ours (a vif) or another host's (a cache entry), so that
- * a MAC is never both and one look-up tells. Keeps the limits. Says nothing about when claims change. Internal to src/varp.
+ * The table of VARP: one claim for each MAC of a vnet that is known, whether it is ours (a vif) or
+ * another host's (a cache entry), so that a MAC is never both and one look-up tells. Keeps the
+ * limits. Says nothing about when claims change. Internal to src/varp.
  */
 
 #include <stdbool.h>

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * DISCOVER and its relayed form: how hosts find each other. A hint only: nothing is trusted because of one. Pure codecs, and the memory
- * of what was seen that stops relayed copies from circling.
+ * DISCOVER and its relayed form: how hosts find each other. A hint only: nothing is trusted because
+ * of one. Pure codecs, and the memory of what was seen that stops relayed copies from circling.
  *
- *   DISCOVER   host id 8 | start 8 | sequence 4 | flags 1 | hops 1 | number of keys 2 | { key id 4 | suites 2 | zero 2 }...
- *              | zeros up to DISCOVER_MIN_LEN
+ *   DISCOVER   host id 8 | start 8 | sequence 4 | flags 1 | hops 1 | number of keys 2
+ *              | { key id 4 | suites 2 | zero 2 }... | zeros up to DISCOVER_MIN_LEN
  *   RELAYED    origin family 1 (4 or 6) | zero 1 | origin port 2 | origin address 16 | a DISCOVER body
  */
 

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The forwarding decision for one frame of a vnet: (tables, frame) -> verdict and target. Pure; the caller does the I/O.
+ * The forwarding decision for one frame of a vnet: (tables, frame) -> verdict and target. Pure; the
+ * caller does the I/O.
  */
 
 #include <stdbool.h>

@@ -89,7 +89,10 @@ count_move(struct varp *v, struct claim *c)
 	c->named = true;
 }
 
-/* Counters stay at their highest value, where the host id alone decides, rather than wrap below a claim that is known. */
+/*
+ * Counters stay at their highest value, where the host id alone decides, rather than wrap below a
+ * claim that is known.
+ */
 static uint32_t
 above(uint32_t counter)
 {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What can happen to a claim: the steps of which the data path, messages, time and people's orders are made. Internal to src/varp. */
+/*
+ * What can happen to a claim: the steps of which the data path, messages, time and people's orders
+ * are made. Internal to src/varp.
+ */
 
 #include "varp/claims.h"
 #include "varp/outbox.h"
@@ -32,7 +35,10 @@ void machine_announce_to(struct varp *v, const struct claim *c, uint64_t host);
 void machine_announce(struct varp *v, const struct claim *c);
 /* Gives up a vif that nobody else claims. */
 void machine_withdraw(struct varp *v, struct claim *c);
-/* Makes the MAC ours, above what is known of it, and announces it. c is what is there, or NULL. Returns NULL if there is no room. */
+/*
+ * Makes the MAC ours, above what is known of it, and announces it. c is what is there, or NULL.
+ * Returns NULL if there is no room.
+ */
 struct claim *machine_own(struct varp *v, struct claim *c, const struct claim_key *key);
 /* Makes a cache entry where nothing is known. */
 void machine_learn(

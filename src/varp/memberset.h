@@ -23,5 +23,8 @@ int memberset_put(struct memberset *s, const struct membership_entry *e);
 bool memberset_remove(struct memberset *s, const struct vnetid *id);
 /* Ids strictly ascend and no label is used twice. False too if memory is short. */
 bool memberset_is_sound(const struct memberset *s);
-/* SipHash-2-4 under the zero key over id 16 | zero 1 | VNI 3 of each entry. Against accidents only: it travels inside an association. */
+/*
+ * SipHash-2-4 under the zero key over id 16 | zero 1 | VNI 3 of each entry. Against accidents only:
+ * it travels inside an association.
+ */
 uint64_t memberset_hash(const struct memberset *s);

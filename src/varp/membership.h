@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * Membership: which vnets a host has, under one (key, suite), and the label (VNI) it wants on their frames. A numbered set: the owner
- * tells it whole when an association is confirmed and as changes later; number and hash in every echo show whether the other end has it.
- * Two halves: the set we announce (membership_own, one per key and suite) and a peer's (membership_peer, one per association).
- * No I/O, no clock.
+ * Membership: which vnets a host has, under one (key, suite), and the label (VNI) it wants on their
+ * frames. A numbered set: the owner tells it whole when an association is confirmed and as changes
+ * later; number and hash in every echo show whether the other end has it. Two halves: the set we
+ * announce (membership_own, one per key and suite) and a peer's (membership_peer, one per
+ * association). No I/O, no clock.
  */
 
 #include <stdbool.h>
@@ -24,7 +25,10 @@ struct membership_own;
 
 struct membership_own *membership_own_new(void);
 void membership_own_free(struct membership_own *m);
-/* Adds or changes (another VNI). The number goes up by one if anything changed. 0, -ENOSPC (MEMBERSHIP_TOTAL_MAX), -ENOMEM. */
+/*
+ * Adds or changes (another VNI). The number goes up by one if anything changed. 0, -ENOSPC
+ * (MEMBERSHIP_TOTAL_MAX), -ENOMEM.
+ */
 int membership_own_add(struct membership_own *m, const struct vnetid *id, uint32_t vni);
 /* False if it was not there. */
 bool membership_own_remove(struct membership_own *m, const struct vnetid *id);
@@ -32,9 +36,10 @@ uint64_t membership_own_number(const struct membership_own *m); /* from 1 */
 uint64_t membership_own_hash(const struct membership_own *m);
 size_t membership_own_count(const struct membership_own *m);
 /*
- * The next message that brings a peer which holds number `have` (0: nothing) up to date. *pos starts at 0 and is advanced; false when
- * there is no more to send. A change of one number whose entries are still remembered goes as a change, everything else as the full set.
- * An empty set is one MEMBERS with total 0.
+ * The next message that brings a peer which holds number `have` (0: nothing) up to date. *pos
+ * starts at 0 and is advanced; false when there is no more to send. A change of one number whose
+ * entries are still remembered goes as a change, everything else as the full set. An empty set is
+ * one MEMBERS with total 0.
  */
 bool membership_own_next(
     const struct membership_own *m, uint64_t have, size_t *pos, struct message *out);

@@ -41,10 +41,11 @@ parse_echo(struct rcur *c, struct message *m)
 	m->echo.nonce = rcur_be64(c);
 	m->echo.number = rcur_be64(c);
 	m->echo.hash = rcur_be64(c);
-	if (m->type == MESSAGE_ECHO_REPLY && rcur_left(c) == WIRE_ENDPOINT_LEN &&
-	    !wire_read_endpoint(c, &m->echo.seen))
-		return MESSAGE_VALUE_V;
-	return MESSAGE_OK_V;
+	if (m->type == MESSAGE_ECHO)
+		return MESSAGE_OK_V;
+	if (rcur_left(c) != WIRE_ENDPOINT_LEN)
+		return MESSAGE_SHORT_V;
+	return wire_read_endpoint(c, &m->echo.seen) ? MESSAGE_OK_V : MESSAGE_VALUE_V;
 }
 
 static void

@@ -2,19 +2,24 @@
 #pragma once
 
 /*
- * Messages between two hosts inside an association (inner port 1798), or clear for vnets of level none: echo, membership, VARP.
- * Pure codecs.
+ * Messages between two hosts inside an association (inner port 1798), or clear for vnets of level
+ * none: echo, membership, VARP. Pure codecs.
  *
  *   header      version 1 | type 1 | body length 2
  *   ECHO        nonce 8 | membership number 8 | membership hash 8
- *   ECHO_REPLY  nonce 8 | membership number 8 | membership hash 8 | seen family 1 (4 or 6) | zero 1 | seen port 2 | seen address 16
- *   MEMBERS     number 8 | hash 8 | base 8 | total 2 | first 2 | entries 2 | zero 2 | { vnet id 16 | op 1 | VNI 3 }...
+ *   ECHO_REPLY  nonce 8 | membership number 8 | membership hash 8
+ *               | seen family 1 (4 or 6) | zero 1 | seen port 2 | seen address 16
+ *   MEMBERS     number 8 | hash 8 | base 8 | total 2 | first 2 | entries 2 | zero 2
+ *               | { vnet id 16 | op 1 | VNI 3 }...
  *   WANTED      number 8                       (the one held; 0: none)
  *   REQUEST, ANNOUNCE, WITHDRAW, ACK
  *               VNI 4 | items 2 | zero 2 | { MAC 6 | zero 2 | counter 4 }...
  *
- * VNIs are the receiver's own labels, except in MEMBERS, where the sender announces its own. MEMBERS with base 0 is (a part of) the full
- * set: total entries in all, this part starts at `first`; with base N it is the change from number N to number, whole in one message.
+ * VNIs are the receiver's own labels, except in MEMBERS, where the sender announces its own.
+ * MEMBERS with base 0 is (a part of) the full set: total entries in all, this part starts at
+ * `first`; with base N it is the change from number N to number, whole in one message. A set is in
+ * ascending order of ids and has no id and no VNI twice; its hash is SipHash-2-4 under the zero key
+ * over id 16 | zero 1 | VNI 3 of each entry.
  */
 
 #include <stdbool.h>
@@ -82,14 +87,17 @@ struct message {
 	};
 };
 
+/*
+ * Values a field cannot have: VNI 0 or above 24 bits, a group or zero MAC, vnet id 0 or 1, an unknown
+ * op or one that removes from nothing, a number that is not above its base, reserved that is not zero.
+ */
 #define MESSAGE_VERDICTS(X)                                                                \
 	X(OK, "ok")                                                                        \
 	X(SHORT, "message_short") /* ends too early, or length does not match */           \
 	X(VERSION, "message_version")                                                      \
 	X(TYPE, "message_type")                                                            \
 	X(COUNT, "message_count") /* too many or no entries, or first + entries > total */ \
-	X(VALUE,                                                                           \
-	    "message_value") /* a field with a value it cannot have: VNI 0 or > 24 bits, group MAC, id 0 or 1, unknown op, reserved not zero */
+	X(VALUE, "message_value") /* a field has a value it cannot have */
 
 enum message_verdict {
 #define X(suffix, name) MESSAGE_##suffix##_V,

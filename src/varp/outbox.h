@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Announcements and withdrawals that a host has not acknowledged, and when each is to be repeated. Whether one still holds is for its
- * user to see when it is due. Internal to src/varp.
+ * Announcements and withdrawals that a host has not acknowledged, and when each is to be repeated.
+ * Whether one still holds is for its user to see when it is due. Internal to src/varp.
  */
 
 #include <stdbool.h>
@@ -36,7 +36,10 @@ struct outbox {
 
 int outbox_init(struct outbox *o);
 void outbox_fini(struct outbox *o);
-/* Notes what was sent to host, in place of what was sent before about the same MAC. False if full: it will not be repeated. */
+/*
+ * Notes what was sent to host, in place of what was sent before about the same MAC. False if full:
+ * it will not be repeated.
+ */
 bool outbox_put(struct outbox *o, const struct claim_key *key, uint64_t host,
     enum message_type type, uint32_t counter, struct monotime now);
 struct pending *outbox_find(const struct outbox *o, const struct claim_key *key, uint64_t host);

@@ -15,8 +15,8 @@ outranks(uint32_t counter, uint64_t host, uint32_t than_counter, uint64_t than_h
 }
 
 /*
- * Claims again above counter, if we have fresh evidence of the MAC and did not do so too often: the other's claim may be older than ours
- * and higher only because we did not know of it.
+ * Claims again above counter, if we have fresh evidence of the MAC and did not do so too often: the
+ * other's claim may be older than ours and higher only because we did not know of it.
  */
 static bool
 reclaim(struct varp *v, struct claim *c, uint32_t counter)

@@ -2,17 +2,21 @@
 #pragma once
 
 /*
- * VARP: which host holds which MAC of a vnet. Owns our own MACs (vifs: source addresses seen on our devices, or added by hand), the cache
- * of those of others, and the announcements that have not been acknowledged. All time, sends and host names are passed in; the engine
- * packs what is sent into messages for the association of (vnet, host).
+ * VARP: which host holds which MAC of a vnet. Owns our own MACs (vifs: source addresses seen on our
+ * devices, or added by hand), the cache of those of others, and the announcements that have not
+ * been acknowledged. All time, sends and host names are passed in; the engine packs what is sent
+ * into messages for the association of (vnet, host).
  *
- * Moves: every claim on a MAC carries a mobility counter, one above the highest its host knew; the higher wins, between equal ones the
- * higher host id. Who hears of a claim lower than what it knows answers with the higher counter: the holder by ANNOUNCE, another in its
- * ACK. A claimant that hears of a higher claim within VARP_FRESH_MS of its own, from a host that has not acknowledged its own, claims again
- * above it (a few times); otherwise it gives the MAC up at once. Its next frame claims it again above. Counters stop at 2^32 - 1.
+ * Moves: every claim on a MAC carries a mobility counter, one above the highest its host knew; the
+ * higher wins, between equal ones the higher host id. Who hears of a claim lower than what it knows
+ * answers with the higher counter: the holder by ANNOUNCE, another in its ACK. A claimant that
+ * hears of a higher claim within VARP_FRESH_MS of its own, from a host that has not acknowledged
+ * its own, claims again above it (a few times); otherwise it gives the MAC up at once. Its next
+ * frame claims it again above. Counters stop at 2^32 - 1.
  *
- * A MAC that moves more than VARP_MOVES_MAX times in VARP_MOVES_MS is damped: its frames make no claim of ours for VARP_HOLD_MS. It is not
- * cut off meanwhile: frames from the network are always delivered.
+ * A MAC that moves more than VARP_MOVES_MAX times in VARP_MOVES_MS is damped: its frames make no
+ * claim of ours for VARP_HOLD_MS. It is not cut off meanwhile: frames from the network are always
+ * delivered.
  */
 
 #include <stdbool.h>
@@ -43,7 +47,10 @@
 struct varp;
 
 struct varp_ops {
-	/* Send one item to host. The engine gathers the items of one round. May be called from within every function that changes v. */
+	/*
+	 * Send one item to host. The engine gathers the items of one round. May be called from
+	 * within every function that changes v.
+	 */
 	void (*send)(void *arg, enum message_type type, uint32_t vnet, uint64_t host,
 	    const struct message_item *item);
 	/* Calls each(ctx, host) for all members of vnet: whom an announcement must reach. */
@@ -75,10 +82,16 @@ struct varp_route {
 	void *via;     /* what was given with that host */
 };
 
-/* A frame from mac left through our device: refreshes or makes the vif, and announces a new or moved one. Group addresses are ignored. */
+/*
+ * A frame from mac left through our device: refreshes or makes the vif, and announces a new or
+ * moved one. Group addresses are ignored.
+ */
 void varp_local_frame(
     struct varp *v, uint32_t vnet, const struct macaddr *mac, struct monotime now);
-/* A frame from mac came from host: refreshes its entry, makes one if there is none, or asks the present holder if it is another host's or ours. */
+/*
+ * A frame from mac came from host: refreshes its entry, makes one if there is none, or asks the
+ * present holder if it is another host's or ours.
+ */
 void varp_remote_frame(struct varp *v, uint32_t vnet, uint64_t host, void *via,
     const struct macaddr *mac, struct monotime now);
 /* The way to a unicast address. An entry being probed still counts. */
@@ -91,7 +104,10 @@ void varp_receive(struct varp *v, enum message_type type, uint32_t vnet, uint64_
 
 /* --- life of vnets and members --- */
 
-/* A host became a member (or was confirmed anew): it is told all our vifs of the vnet. Before its messages are handed in. */
+/*
+ * A host became a member (or was confirmed anew): it is told all our vifs of the vnet. Before its
+ * messages are handed in.
+ */
 void varp_member_up(struct varp *v, uint32_t vnet, uint64_t host, void *via, struct monotime now);
 /* It is no member any more: its entries and pending announcements go. */
 void varp_member_down(struct varp *v, uint32_t vnet, uint64_t host);
@@ -100,7 +116,10 @@ void varp_vnet_down(struct varp *v, uint32_t vnet);
 
 /* --- by hand --- */
 
-/* A MAC that announces itself by nothing; does not age. 0, -EEXIST (already by hand), -ENOSPC, -EINVAL (group or zero). */
+/*
+ * A MAC that announces itself by nothing; does not age. 0, -EEXIST (already by hand), -ENOSPC,
+ * -EINVAL (group or zero).
+ */
 int varp_vif_add(struct varp *v, uint32_t vnet, const struct macaddr *mac, struct monotime now);
 /* Withdraws it. -ENOENT. */
 int varp_vif_delete(struct varp *v, uint32_t vnet, const struct macaddr *mac);
@@ -109,7 +128,10 @@ size_t varp_flush(struct varp *v);
 
 /* --- time --- */
 
-/* Ages, probes, resends. Call when due; returns when next (never later than 1 s ahead while anything ages; not set: nothing to do). */
+/*
+ * Ages, probes, resends. Call when due; returns when next (never later than 1 s ahead while
+ * anything ages; not set: nothing to do).
+ */
 struct monotime varp_tick(struct varp *v, struct monotime now);
 
 /* --- for people --- */

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Timing wheel: what is due, at constant cost per timer however many there are. Timers are embedded in what they time; a timer that
- * is put off need not be moved, its owner sets it again when it fires early. Internal to src/varp.
+ * Timing wheel: what is due, at constant cost per timer however many there are. Timers are embedded
+ * in what they time; a timer that is put off need not be moved, its owner sets it again when it
+ * fires early. Internal to src/varp.
  */
 
 #include <stdbool.h>
