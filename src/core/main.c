@@ -2,8 +2,10 @@
 
 /* vnetd: the parent when started by people, a role when started by the parent. */
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/config.h"
 #include "core/options.h"
@@ -27,6 +29,15 @@ run_role(const char *name)
 	}
 	fprintf(stderr, "vnetd: no role \"%s\"\n", name);
 	return 1;
+}
+
+/* The default file need not exist, and is then as good as empty. */
+static int
+check_config(const struct options *o)
+{
+	bool absent = !o->config_given && access(o->config, F_OK) < 0 && errno == ENOENT;
+
+	return config_check_file(absent ? "/dev/null" : o->config, o->print_config);
 }
 
 static int
@@ -59,7 +70,5 @@ main(int argc, char **argv)
 	case OPTIONS_RUN:
 		break;
 	}
-	if (o.check_config)
-		return config_check_file(o.config, o.print_config);
-	return run_parent(&o);
+	return o.check_config ? check_config(&o) : run_parent(&o);
 }

@@ -110,6 +110,19 @@ def test_not_root(net):
     assert done.returncode == 1 and "expected root" in done.stderr, done.stderr
 
 
+@case(limit=30)
+def test_no_users(net):
+    host = net.host("a")
+    for path in "/etc/passwd", "/etc/group":
+        lines = pathlib.Path(path).read_text().splitlines(keepends=True)
+        (host.dir / os.path.basename(path)).write_text(
+            "".join(line for line in lines if "vnet" not in line.partition(":")[0]))
+        mount = f"mount --bind {host.dir}/{os.path.basename(path)} {path} && exec \"$@\""
+        done = host.run("unshare", "-m", "sh", "-c", mount, "sh", *host.vnetd_argv(), check=False)
+        assert done.returncode == 1 and "systemd-sysusers " in done.stderr, done.stderr
+        assert os.stat(host.dir / "keys").st_uid == 0
+
+
 @case(limit=60)
 def test_restart_each(net):
     host = net.host("a")

@@ -1,16 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The sandbox's tables: what no later entry may undo. That the kernel enforces them, tests/system/case_process.py shows. */
+/* The sandbox's tables: what no later entry may undo; and, where the test is root and the users exist, what a sealed role cannot do. */
 
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
+#include <pwd.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "core/sandbox.h"
 #include "core/sandbox_tables.h"
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
@@ -124,6 +136,195 @@ test_capabilities(void **state)
 	assert_false(sandbox_roles[ROLE_ENGINE].needs_files);
 }
 
+/* --- sealed processes --- */
+
+enum { DONE = 0, REFUSED = 1, DENIED = 2, KILLED = -1 };
+
+typedef int deed_fn(void);
+
+static int
+outcome(long r)
+{
+	return r >= 0 ? DONE : errno == EACCES ? DENIED : REFUSED;
+}
+
+static int
+do_open_etc(void)
+{
+	return outcome(open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+}
+
+static int
+do_make_file(void)
+{
+	return outcome(open("/var/tmp/vnet-test-sandbox", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static int
+do_udp(void)
+{
+	return outcome(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+}
+
+static int
+do_packet_socket(void)
+{
+	return outcome(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+}
+
+static int
+do_connect_http(void)
+{
+	const struct sockaddr_in sin = { .sin_family = AF_INET,
+		.sin_port = htons(80),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	return outcome(connect(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+	    (const struct sockaddr *)&sin, sizeof(sin)));
+}
+
+static int
+do_ioctl(void)
+{
+	int n;
+
+	return outcome(ioctl(STDERR_FILENO, FIONBIO, &n));
+}
+
+static int
+do_map_code(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+		       MAP_FAILED
+		   ? REFUSED
+		   : DONE;
+}
+
+static int
+do_map_data(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+		       MAP_FAILED
+		   ? REFUSED
+		   : DONE;
+}
+
+static int
+do_fork(void)
+{
+	return outcome(fork());
+}
+
+static int
+do_exec(void)
+{
+	return outcome(execl("/bin/true", "true", NULL));
+}
+
+static int
+do_become_root(void)
+{
+	return outcome(setresuid(0, 0, 0));
+}
+
+static int
+do_signal_parent(void)
+{
+	return outcome(kill(getppid(), 0));
+}
+
+static int
+do_memfd(void)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	return outcome(ftruncate(fd, 4096) < 0 ? -1 : fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+}
+
+static char scratch[] = "/tmp/test_sandbox.XXXXXX";
+
+/* What came of a deed in a process sealed as r. */
+static int
+sealed(enum role r, deed_fn *deed)
+{
+	struct options o = { 0 };
+	int status;
+	pid_t pid;
+
+	strcpy(o.run_dir, scratch);
+	strcpy(o.state_dir, scratch);
+	strcpy(o.keys_dir, scratch);
+	strcpy(o.config, "/etc/vnet/vnetd.conf");
+	pid = fork();
+	if (pid == 0) {
+		sandbox_enter(r, &o);
+		_exit(deed());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFSIGNALED(status)) {
+		assert_int_equal(WTERMSIG(status), SIGSYS);
+		return KILLED;
+	}
+	return WEXITSTATUS(status);
+}
+
+static void
+test_sealed(void **state)
+{
+	static const struct {
+		enum role role;
+		deed_fn *deed;
+		int outcome;
+	} cases[] = {
+		{ ROLE_ENGINE, do_map_data, DONE },
+		{ ROLE_ENGINE, do_memfd, DONE },
+		{ ROLE_ENGINE, do_map_code, KILLED },
+		{ ROLE_ENGINE, do_udp, KILLED },
+		{ ROLE_ENGINE, do_ioctl, KILLED },
+		{ ROLE_ENGINE, do_exec, KILLED },
+		{ ROLE_KEYS, do_udp, KILLED },
+		{ ROLE_KEYS, do_map_code, KILLED },
+		{ ROLE_PRIV, do_udp, DONE },
+		{ ROLE_PRIV, do_packet_socket, KILLED },
+		{ ROLE_PRIV, do_ioctl, KILLED },
+		{ ROLE_PRIV, do_exec, KILLED },
+		{ ROLE_PRIV, do_become_root, KILLED },
+		{ ROLE_RESOLVE, do_udp, DONE },
+		{ ROLE_RESOLVE, do_packet_socket, KILLED },
+		{ ROLE_RESOLVE, do_open_etc, DONE },
+		{ ROLE_RESOLVE, do_fork, KILLED },
+		{ ROLE_RESOLVE, do_exec, KILLED },
+		{ ROLE_RESOLVE, do_signal_parent, KILLED },
+	};
+	static const struct {
+		enum role role;
+		deed_fn *deed;
+		int outcome;
+		int abi;
+	} landlock_cases[] = {
+		{ ROLE_PRIV, do_open_etc, DENIED, 1 },
+		{ ROLE_PRIV, do_make_file, DENIED, 1 },
+		{ ROLE_KEYS, do_open_etc, DENIED, 1 },
+		{ ROLE_RESOLVE, do_make_file, DENIED, 1 },
+		{ ROLE_RESOLVE, do_connect_http, DENIED, 4 },
+	};
+
+	(void)state;
+	for (enum role r = ROLE_PRIV; r < ROLE_COUNT; r++) {
+		if (geteuid() != 0 || !getpwnam(role_user(r)) || sandbox_n_sanitizer_calls > 0)
+			skip();
+	}
+	assert_non_null(mkdtemp(scratch));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(sealed(cases[i].role, cases[i].deed), cases[i].outcome);
+	for (size_t i = 0; i < ARRAY_LEN(landlock_cases); i++) {
+		if (landlock_abi() >= landlock_cases[i].abi)
+			assert_int_equal(sealed(landlock_cases[i].role, landlock_cases[i].deed),
+			    landlock_cases[i].outcome);
+	}
+	rmdir(scratch);
+}
+
 int
 main(void)
 {
@@ -133,6 +334,7 @@ main(void)
 		cmocka_unit_test(test_forbidden),
 		cmocka_unit_test(test_filtered),
 		cmocka_unit_test(test_capabilities),
+		cmocka_unit_test(test_sealed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
