@@ -75,6 +75,8 @@ unsigned config_parse(const char *text, size_t len, const char *file, bool state
 void config_free(struct config *c);
 /* All of it in a form that parses back, defaults included; what is state only where there is any. */
 void config_print(struct sxp_out *o, const struct config *c);
+/* Only what the state file holds: host, vnets, peers, labels. */
+void config_print_state(struct sxp_out *o, const struct config *c);
 /* vnetd -n: reads the file, prints errors on standard error; print: the parsed form on standard output. An exit status. */
 int config_check_file(const char *path, bool print);
 

@@ -73,9 +73,8 @@ print_label(struct sxp_out *o, const struct config_label *label)
 }
 
 void
-config_print(struct sxp_out *o, const struct config *c)
+config_print_state(struct sxp_out *o, const struct config *c)
 {
-	print_settings(o, c);
 	if (c->host_id)
 		print_host(o, c);
 	for (size_t i = 0; i < c->n_vnets; i++)
@@ -84,6 +83,13 @@ config_print(struct sxp_out *o, const struct config *c)
 		print_peer(o, &c->peers[i]);
 	for (size_t i = 0; i < c->n_labels; i++)
 		print_label(o, &c->labels[i]);
+}
+
+void
+config_print(struct sxp_out *o, const struct config *c)
+{
+	print_settings(o, c);
+	config_print_state(o, c);
 }
 
 /* The whole file, malloc'd; NULL and errno. */

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Associations: what ties this host to another under one (key, suite): the handshake that makes pairs of SAs, their confirmation, rekeying and end,
+ * and the address packets go to. assoc.c has the SAs, handshake.c the handshake (DESIGN.md section 6), address.c the change of address. No
+ * sockets and no clock: time comes in as `now`, sends go out through ops, so that tests run it in virtual time.
+ *
+ * An association of SUITE_NONE has no SAs; clear.c makes it when an address has been proven, and marks it up.
+ *
+ * Life of an SA pair: HALF_OPEN (we answered message 1, nothing has opened yet) or UNHEARD (we got message 2, and repeat a dummy packet until
+ * we hear the new SA) -> ACTIVE (we send on it) -> DRAINING (replaced; receives for 60 s more). Nobody sends data on an SA that is
+ * not confirmed, and message 1 alone changes nothing but the one half-open slot.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/datagram.h"
+#include "base/monotime.h"
+#include "base/packet.h"
+#include "base/table.h"
+#include "core/group.h"
+#include "core/ratelimit.h"
+#include "esp/esp.h"
+#include "esp/sadb.h"
+#include "keys/handshake.h"
+#include "keys/keysmsg.h"
+
+#define ASSOCS_MAX	 4096
+#define ASSOC_ATTEMPTS	 4	/* handshakes out at once to different addresses of one host */
+#define ASSOC_ATTEMPT_MS 5000	/* after that an attempt is given up, and a half-open slot forgotten */
+#define ASSOC_DRAIN_MS	 60000	/* a replaced pair still receives */
+#define ASSOC_ECHO_MS	 15000	/* silence after which an echo is sent */
+#define ASSOC_ECHO_TRIES 5	/* echoes a second apart without any answer: the peer is gone */
+#define ASSOC_HS_FREE	 20	/* message 1s a second that are answered without a cookie */
+#define ASSOC_JOBS_MAX	 64	/* message 1s being worked on by the keys process */
+
+enum sa_state { SA_HALF_OPEN, SA_UNHEARD, SA_ACTIVE, SA_DRAINING };
+
+struct assoc;
+struct attempt;
+
+struct sa_in {
+	struct sadb_entry entry; /* owner: this struct */
+	struct esp_in sa;
+	struct sa_pair *pair;
+	uint8_t keymat[SUITE_KEYMAT_MAX]; /* for vn sas --keys */
+};
+
+struct sa_out {
+	struct esp_out sa;
+	uint8_t keymat[SUITE_KEYMAT_MAX];
+};
+
+struct sa_pair {
+	struct sa_pair *next;
+	struct assoc *assoc;
+	enum sa_state state;
+	bool initiator;
+	uint32_t key_id;
+	uint64_t peer_start;
+	uint32_t peer_attempt; /* of the message 1 we answered */
+	struct endpoint ep;    /* where the handshake came from */
+	struct monotime installed;
+	struct monotime expires; /* HALF_OPEN, UNHEARD, DRAINING */
+	struct monotime dummy;	 /* UNHEARD: next dummy packet */
+	int64_t dummy_ms;
+	uint8_t n_in, n_out;
+	struct sa_in *in; /* n_in of them */
+	struct sa_out *out;
+	uint32_t hs_id;
+	uint8_t msg1[HS_NOISE_LEN]; /* HALF_OPEN: a repeated message 1 gets the same answer */
+	uint8_t msg2[HS_NOISE_LEN];
+};
+
+struct assoc_key {
+	uint64_t host_id;
+	const struct group *group;
+};
+
+struct assoc {
+	struct table_node node;
+	struct assoc_key key;
+	struct assoc *next; /* all of them */
+	struct group *group;
+	bool up;	     /* confirmed: frames can go */
+	uint64_t peer_start; /* valid while up */
+	struct endpoint ep;  /* where packets go; kept when it goes down */
+	struct monotime up_since;
+	struct monotime heard; /* last authentic packet (none: last proven one) */
+	struct monotime sent;
+	struct monotime born;
+
+	struct sa_pair *pairs;	/* all states */
+	struct sa_pair *active; /* NULL while down */
+	uint64_t confirmed_start;   /* of the newest message 1 that led to a confirmed pair; */
+	uint32_t confirmed_attempt; /* anything not newer is a replay */
+	struct attempt *attempts;
+	struct monotime retry; /* down: when to try the last address again */
+	int64_t retry_ms;
+	struct monotime no_rekey_before;
+
+	struct endpoint candidate; /* a new address, until an echo came back from it */
+	uint64_t candidate_nonce;
+	struct monotime candidate_since;
+
+	uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes;
+	uint64_t clear_nonce;	   /* none: what the peer wants echoed */
+	struct exchange *exchange; /* exchange.c: membership and echoes */
+	char problem[128];	   /* the last thing that went wrong, in words; "" when up */
+};
+
+struct assocs_ops {
+	/* A control message to `to`. */
+	void (*control)(void *arg, const struct endpoint *to, enum control_type type, const uint8_t *body, size_t len);
+	/* A sealed packet; consumes it. */
+	void (*esp)(void *arg, const struct endpoint *to, struct packet *p);
+	/* Work for the keys process, answered through assocs_initiated() and the others with the same token. False: it is away. */
+	bool (*initiate)(void *arg, uint32_t token, const struct keys_initiate *m);
+	bool (*respond)(void *arg, uint32_t token, const struct keys_respond *m);
+	bool (*finish)(void *arg, uint32_t token, const struct keys_finish *m);
+	void (*forget)(void *arg, uint32_t handle);
+	/* fresh: the first time, or the peer is a new one under its old id; else a pair was replaced. */
+	void (*up)(void *arg, struct assoc *a, bool fresh);
+	void (*down)(void *arg, struct assoc *a);
+	/* The address changed. */
+	void (*moved)(void *arg, struct assoc *a);
+	/* Send an echo with this nonce to that address (not the association's). */
+	void (*probe)(void *arg, struct assoc *a, const struct endpoint *to, uint64_t nonce);
+	/* About to be freed. */
+	void (*gone)(void *arg, struct assoc *a);
+};
+
+struct assocs_config {
+	uint64_t host_id;
+	uint64_t start;
+	int64_t rekey_ms;
+	uint64_t rekey_packets;
+	uint32_t replay_window;
+	uint8_t n_spis; /* inbound SAs per association */
+};
+
+struct assocs {
+	struct assocs_config config;
+	const struct assocs_ops *ops;
+	void *arg;
+	struct groups *groups;
+	struct packet_pool *pool;
+	struct sadb sadb;
+	struct table table;
+	struct assoc *first;
+	struct table attempts; /* by hs_id */
+	struct respond_job *jobs;
+	size_t n_jobs;
+	uint32_t next_attempt; /* number of our next message 1, in this start */
+	struct bucket hs_bucket;
+	struct ratelimit *unknown_spi;
+	struct siphash_key cookie_keys[2]; /* now and before */
+	struct monotime cookie_renewed;
+};
+
+/* 0 or -ENOMEM. */
+int assocs_init(struct assocs *as, const struct assocs_config *config, struct groups *groups,
+    struct packet_pool *pool, const struct assocs_ops *ops, void *arg);
+/* Frees all without telling anybody. */
+void assocs_fini(struct assocs *as);
+
+struct assoc *assoc_find(const struct assocs *as, uint64_t host_id, const struct group *g);
+/* Finds or makes. NULL at ASSOCS_MAX or when memory is short. */
+struct assoc *assoc_get(struct assocs *as, uint64_t host_id, struct group *g, struct monotime now);
+/* Takes it down and frees it. */
+void assoc_free(struct assocs *as, struct assoc *a);
+
+/*
+ * Starts a handshake with that host at ep; if one is out there already it is repeated. hint: something unauthenticated is the
+ * cause, so exactly one message 1 is sent for it; else it is repeated by the clock.
+ */
+void assoc_connect(struct assocs *as, struct assoc *a, uint32_t key_id, const struct endpoint *ep, bool hint,
+    struct monotime now);
+
+/* Confirmed at that address (SAs or clear): tells ops->up. For assoc.c and clear.c. */
+void assoc_confirm(struct assocs *as, struct assoc *a, uint64_t start, const struct endpoint *ep, struct monotime now);
+/* No way to it any more: SAs go, ops->down. */
+void assoc_down(struct assocs *as, struct assoc *a, const char *why, struct monotime now);
+
+/* Control messages, bodies only. `from` is who claims to have sent them. */
+void assocs_handshake1(struct assocs *as, const struct endpoint *from, const uint8_t *body, size_t len,
+    struct monotime now);
+void assocs_handshake2(struct assocs *as, const struct endpoint *from, const uint8_t *body, size_t len,
+    struct monotime now);
+void assocs_cookie(struct assocs *as, const struct endpoint *from, const uint8_t *body, size_t len,
+    struct monotime now);
+
+/* Answers of the keys process. */
+void assocs_initiated(struct assocs *as, uint32_t token, const struct keys_initiated *m, struct monotime now);
+void assocs_responded(struct assocs *as, uint32_t token, const struct keys_session *m, struct monotime now);
+void assocs_finished(struct assocs *as, uint32_t token, const struct keys_session *m, struct monotime now);
+/* The keys process was restarted: its open handshakes are gone; ours start again. */
+void assocs_keys_restarted(struct assocs *as, struct monotime now);
+
+/*
+ * An ESP packet. Opens p in place; on success p is the payload, *next_header says of what, and the association is returned. NULL: dropped and
+ * counted; p is still the caller's.
+ */
+struct assoc *assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct packet *p,
+    uint8_t *next_header, struct monotime now);
+/* Seals p on the active pair and sends it; `to` NULL: the association's address. Consumes p. False: not up, or it cannot be sealed. */
+bool assoc_send(struct assocs *as, struct assoc *a, struct packet *p, uint8_t next_header, const struct endpoint *to,
+    struct monotime now);
+/* The echo of a candidate's nonce came back. True if it was one. */
+bool assoc_address_proven(struct assocs *as, struct assoc *a, uint64_t nonce, struct monotime now);
+
+/* Resends, rekeys, expiry. Call when due; returns when next, not set when nothing is waiting. */
+struct monotime assocs_tick(struct assocs *as, struct monotime now);
+
+/* Counters of ESP verdicts (enum esp_verdict). */
+extern uint64_t assoc_esp_verdicts[ESP_VERDICT_COUNT];

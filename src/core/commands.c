@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOG_MODULE "control"
+#include "base/log.h"
+#include "core/commands.h"
+#include "core/engine.h"
+#include "core/hosts.h"
+#include "core/keyscli.h"
+#include "core/state.h"
+#include "core/transport.h"
+#include "core/vnetctl.h"
+#include "varp/varp.h"
+
+bool
+command_refuse(struct request *r, const char *object, const char *fmt, ...)
+{
+	va_list ap;
+
+	snprintf(r->object, sizeof(r->object), "%.90s", object);
+	va_start(ap, fmt);
+	vsnprintf(r->reason, sizeof(r->reason), fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+bool
+command_store(struct request *r)
+{
+	r->wait_store = state_changed(r->engine);
+	return true;
+}
+
+static bool
+usage(struct request *r, const char *object, const char *reason)
+{
+	r->code = "usage";
+	return command_refuse(r, object, "%s", reason);
+}
+
+struct vnet *
+command_vnet(struct request *r)
+{
+	const char *text = sxp_get(r->expr, "vnet");
+	struct vnet *v;
+
+	if (text == NULL)
+		text = sxp_get(r->expr, "id");
+	if (text == NULL) {
+		(void)usage(r, sxp_name(r->expr), "which vnet? expected (vnet ID)");
+		return NULL;
+	}
+	v = vnet_by_text(&r->engine->vnets, text);
+	if (v == NULL)
+		(void)command_refuse(r, text, "no such vnet");
+	return v;
+}
+
+/* --- vnets --- */
+
+static bool
+vnet_add_command(struct request *r)
+{
+	char error[VNETCTL_ERROR_MAX], id[VNETID_STRLEN];
+	struct vnetspec spec;
+
+	if (!vnetspec_parse(r->expr, true, &spec, error))
+		return usage(r, sxp_get(r->expr, "id") != NULL ? sxp_get(r->expr, "id") : "vnet.add", error);
+	if (vnetctl_add(r->engine, &spec, false, false, error) < 0)
+		return command_refuse(r, vnetid_format(&spec.id, id), "%s", error);
+	return command_store(r);
+}
+
+static bool
+vnet_set_command(struct request *r)
+{
+	char error[VNETCTL_ERROR_MAX], id[VNETID_STRLEN];
+	struct vnet *v = command_vnet(r);
+	struct vnetspec spec;
+
+	if (v == NULL)
+		return false;
+	vnetid_format(&v->id, id);
+	if (!vnetspec_parse(r->expr, false, &spec, error))
+		return usage(r, id, error);
+	if (vnetctl_set(r->engine, v, &spec, error) < 0)
+		return command_refuse(r, id, "%s", error);
+	return command_store(r);
+}
+
+static bool
+vnet_del_command(struct request *r)
+{
+	const char *bridge = sxp_get(r->expr, "bridge");
+	char error[VNETCTL_ERROR_MAX], id[VNETID_STRLEN];
+	struct vnet *v = command_vnet(r);
+
+	if (v == NULL)
+		return false;
+	vnetid_format(&v->id, id);
+	if (vnetctl_delete(r->engine, v, bridge != NULL && strcmp(bridge, "yes") == 0, error) < 0)
+		return command_refuse(r, id, "%s", error);
+	return command_store(r);
+}
+
+/* --- vifs and VARP --- */
+
+/* (vnet V) and (vmac MAC) */
+static struct vnet *
+vnet_and_mac(struct request *r, struct macaddr *mac)
+{
+	const char *text = sxp_get(r->expr, "vmac");
+	struct vnet *v = command_vnet(r);
+
+	if (v == NULL)
+		return NULL;
+	if (text == NULL || !mac_parse(text, mac) || mac_is_multicast(mac) || mac_is_zero(mac)) {
+		r->code = "usage";
+		(void)command_refuse(r, text != NULL ? text : "vmac",
+		    "not the MAC address of an interface, expected one like 02:00:00:00:00:01");
+		return NULL;
+	}
+	return v;
+}
+
+static bool
+vif_add_command(struct request *r)
+{
+	struct macaddr mac;
+	struct vnet *v = vnet_and_mac(r, &mac);
+	int err;
+
+	if (v == NULL)
+		return false;
+	err = varp_vif_add(r->engine->varp, v->vni, &mac, engine_now(r->engine));
+	if (err < 0 && err != -EEXIST)
+		return command_refuse(r, sxp_get(r->expr, "vmac"), "%s", err == -ENOSPC ? "too many vifs" : strerror(-err));
+	return true;
+}
+
+static bool
+vif_del_command(struct request *r)
+{
+	struct macaddr mac;
+	struct vnet *v = vnet_and_mac(r, &mac);
+
+	if (v == NULL)
+		return false;
+	if (varp_vif_delete(r->engine->varp, v->vni, &mac) < 0)
+		return command_refuse(r, sxp_get(r->expr, "vmac"), "no such vif in this vnet");
+	return true;
+}
+
+static bool
+varp_flush_command(struct request *r)
+{
+	sxp_out_open(r->out, "flushed");
+	sxp_out_fmt(r->out, "%zu", varp_flush(r->engine->varp));
+	sxp_out_close(r->out);
+	return true;
+}
+
+static bool
+varp_mcaddr_command(struct request *r)
+{
+	const char *addr = sxp_get(r->expr, "addr"), *ttl = sxp_get(r->expr, "ttl");
+	struct engine *e = r->engine;
+	struct ipaddr group;
+	char *end = NULL;
+	unsigned long hops = ttl != NULL ? strtoul(ttl, &end, 10) : e->config.group_ttl;
+
+	if (addr == NULL || !ipaddr_parse(addr, &group) || !ipaddr_is_multicast(&group))
+		return usage(r, addr != NULL ? addr : "addr", "not a multicast address, expected one like 224.10.0.1");
+	if (ttl != NULL && (end == ttl || *end != '\0' || hops < 1 || hops > 255))
+		return usage(r, ttl, "not a TTL, expected 1 to 255");
+	e->config.group = group;
+	e->config.group_ttl = (uint8_t)hops;
+	transport_set_group(e->transport, &group, e->config.group_ttl, e->config.port);
+	vnetctl_links_changed(e);
+	hosts_announce(e);
+	return true;
+}
+
+/* --- peers --- */
+
+static bool
+peer_parse(struct request *r, struct config_peer *p)
+{
+	const char *addr = sxp_get(r->expr, "addr"), *port = sxp_get(r->expr, "port");
+	char *end = NULL;
+	unsigned long n = port != NULL ? strtoul(port, &end, 10) : 0;
+
+	memset(p, 0, sizeof(*p));
+	if (addr == NULL || addr[0] == '\0' || strlen(addr) >= sizeof(p->host))
+		return usage(r, addr != NULL ? addr : "addr", "not a host, expected an IP address or a name of up to 255 characters");
+	if (port != NULL && (end == port || *end != '\0' || n < 1 || n > 65535))
+		return usage(r, port, "not a port, expected 1 to 65535");
+	strcpy(p->host, addr);
+	p->port = (uint16_t)n;
+	return true;
+}
+
+static bool
+peer_add_command(struct request *r)
+{
+	struct config_peer p;
+	struct ipaddr ip;
+	int err;
+
+	if (!peer_parse(r, &p))
+		return false;
+	if (ipaddr_parse(p.host, &ip) && !ipaddr_is_unicast(&ip))
+		return command_refuse(r, p.host, "not the address of a host");
+	err = target_add(r->engine, &p, false, r->token);
+	if (err == -EINPROGRESS) {
+		r->wait_event = true;
+		return true;
+	}
+	if (err < 0 && err != -EEXIST)
+		return command_refuse(r, p.host, "%s", err == -ENOSPC ? "too many peers" : strerror(-err));
+	return command_store(r);
+}
+
+static bool
+peer_del_command(struct request *r)
+{
+	struct config_peer p;
+
+	if (!peer_parse(r, &p))
+		return false;
+	if (target_remove(r->engine, p.host, p.port) < 0)
+		return command_refuse(r, p.host, "no such peer was added");
+	return command_store(r);
+}
+
+/* --- keys --- */
+
+static bool
+key_ask(struct request *r, enum keys_msg type)
+{
+	const char *name = sxp_get(r->expr, "name"), *replace = sxp_get(r->expr, "replace");
+	struct keys_admin m = { .replace = replace != NULL && strcmp(replace, "yes") == 0 };
+	const char *wrong = name != NULL ? key_name_error(name) : "no name given";
+
+	if (type != KEYS_RELOAD && wrong != NULL)
+		return usage(r, name != NULL ? name : "name", wrong);
+	if (type != KEYS_RELOAD)
+		strcpy(m.name, name);
+	if (!keyscli_ask(r->engine->keys, type, (uint32_t)r->token, &m, type == KEYS_RELOAD ? 0 : sizeof(m)))
+		return command_refuse(r, "keys", "the keys process is being restarted; try again");
+	if (name != NULL)
+		snprintf(r->object, sizeof(r->object), "%.90s", name);
+	r->wait_event = true;
+	return true;
+}
+
+static bool
+key_gen_command(struct request *r)
+{
+	return key_ask(r, KEYS_GENERATE);
+}
+
+static bool
+key_retire_command(struct request *r)
+{
+	return key_ask(r, KEYS_RETIRE);
+}
+
+static bool
+key_reload_command(struct request *r)
+{
+	return key_ask(r, KEYS_RELOAD);
+}
+
+/* --- all --- */
+
+static const struct command {
+	const char *name;
+	bool (*run)(struct request *r);
+} commands[] = {
+	{ "bridge.list", command_bridge_list },
+	{ "key.gen", key_gen_command },
+	{ "key.list", command_key_list },
+	{ "key.reload", key_reload_command },
+	{ "key.retire", key_retire_command },
+	{ "peer.add", peer_add_command },
+	{ "peer.del", peer_del_command },
+	{ "peer.list", command_peer_list },
+	{ "sa.list", command_sa_list },
+	{ "stats", command_stats },
+	{ "status", command_status },
+	{ "varp.flush", varp_flush_command },
+	{ "varp.list", command_varp_list },
+	{ "varp.mcaddr", varp_mcaddr_command },
+	{ "varp.print", command_varp_list },
+	{ "vif.add", vif_add_command },
+	{ "vif.del", vif_del_command },
+	{ "vif.list", command_vif_list },
+	{ "vnet.add", vnet_add_command },
+	{ "vnet.del", vnet_del_command },
+	{ "vnet.list", command_vnet_list },
+	{ "vnet.set", vnet_set_command },
+	{ "vnet.stored", command_vnet_stored },
+};
+
+bool
+command_run(struct request *r)
+{
+	const char *name = sxp_name(r->expr);
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return commands[i].run(r);
+	return usage(r, name[0] != '\0' ? name : "request", "no such command");
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define LOG_MODULE "transport"
+#include "base/datagram.h"
+#include "base/log.h"
+#include "core/stats.h"
+#include "core/transport.h"
+
+#define CONTROL_SIZE 64	 /* of ancillary data: one in_pktinfo or in6_pktinfo */
+#define ROUNDS	     4	 /* batches per wake-up, so that one busy socket does not starve the rest */
+
+struct outgoing {
+	struct packet *packet;
+	struct sockaddr_storage addr;
+	socklen_t addr_len;
+};
+
+struct family {
+	int fd;
+	struct loop_fd watch;
+	struct outgoing out[TRANSPORT_BATCH];
+	unsigned n_out;
+	struct transport *transport;
+};
+
+struct transport {
+	struct loop *loop;
+	struct packet_pool *pool;
+	struct family v4, v6;
+	transport_rx_fn *rx;
+	transport_idle_fn *idle;
+	void *arg;
+	struct endpoint group;
+	uint32_t ifs[TRANSPORT_IFS_MAX];
+	size_t n_ifs;
+};
+
+static struct family *
+family_of(struct transport *t, const struct ipaddr *ip)
+{
+	return ip->family == AF_INET6 ? &t->v6 : &t->v4;
+}
+
+/* --- receiving --- */
+
+static bool
+was_multicast(struct msghdr *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo pi;
+
+			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
+			return IN_MULTICAST(ntohl(pi.ipi_addr.s_addr));
+		}
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo pi;
+
+			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
+			return IN6_IS_ADDR_MULTICAST(&pi.ipi6_addr);
+		}
+	}
+	return false;
+}
+
+static void
+receive_one(struct transport *t, struct mmsghdr *m, struct packet *p)
+{
+	struct datagram d = { .packet = p, .multicast = was_multicast(&m->msg_hdr) };
+
+	p->len = m->msg_len;
+	stats_count(STAT_UDP_RX);
+	if ((m->msg_hdr.msg_flags & MSG_TRUNC) != 0 ||
+	    !endpoint_from_sockaddr(m->msg_hdr.msg_name, m->msg_hdr.msg_namelen, &d.from)) {
+		stats_count(STAT_UDP_TRUNCATED);
+		packet_put(p);
+		return;
+	}
+	t->rx(t->arg, &d);
+}
+
+/* One batch; true if there may be more. */
+static bool
+receive_batch(struct transport *t, int fd)
+{
+	static struct sockaddr_storage names[TRANSPORT_BATCH];
+	static _Alignas(struct cmsghdr) char control[TRANSPORT_BATCH][CONTROL_SIZE];
+	struct mmsghdr msgs[TRANSPORT_BATCH];
+	struct iovec iov[TRANSPORT_BATCH];
+	struct packet *packets[TRANSPORT_BATCH];
+	unsigned n_packets = 0;
+	int n;
+
+	memset(msgs, 0, sizeof(msgs));
+	for (; n_packets < TRANSPORT_BATCH; n_packets++) {
+		struct msghdr *h = &msgs[n_packets].msg_hdr;
+		struct packet *p = packet_get(t->pool);
+
+		if (p == NULL)
+			break;
+		packets[n_packets] = p;
+		iov[n_packets].iov_base = packet_reset(p, &iov[n_packets].iov_len);
+		h->msg_iov = &iov[n_packets];
+		h->msg_iovlen = 1;
+		h->msg_name = &names[n_packets];
+		h->msg_namelen = sizeof(names[0]);
+		h->msg_control = control[n_packets];
+		h->msg_controllen = CONTROL_SIZE;
+	}
+	n = n_packets > 0 ? recvmmsg(fd, msgs, n_packets, MSG_DONTWAIT, NULL) : 0;
+	for (int i = 0; i < n; i++)
+		receive_one(t, &msgs[i], packets[i]);
+	for (unsigned i = n > 0 ? (unsigned)n : 0; i < n_packets; i++)
+		packet_put(packets[i]);
+	if (n_packets == 0) /* all in use: what is here is lost rather than asked for again and again */
+		(void)recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC);
+	return n == (int)n_packets && n > 0;
+}
+
+static void
+readable(void *arg, uint32_t events)
+{
+	struct family *f = arg;
+	struct transport *t = f->transport;
+
+	(void)events;
+	for (int i = 0; i < ROUNDS && receive_batch(t, f->fd); i++)
+		;
+	t->idle(t->arg);
+}
+
+/* --- sending --- */
+
+static void
+count_failure(int err)
+{
+	stats_count(STAT_UDP_TX_FAILED);
+	if (err != EAGAIN && err != ENOBUFS)
+		log_debug("a datagram was not sent: %s", strerror(err));
+}
+
+int
+transport_send(struct transport *t, const struct endpoint *to, const void *buf, size_t len)
+{
+	struct family *f = family_of(t, &to->ip);
+	struct sockaddr_storage ss;
+	socklen_t ss_len = endpoint_to_sockaddr(to, &ss);
+
+	if (ss_len == 0 || f->fd < 0)
+		return -EAFNOSUPPORT;
+	if (sendto(f->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&ss, ss_len) < 0) {
+		int err = errno;
+
+		count_failure(err);
+		return -err;
+	}
+	stats_count(STAT_UDP_TX);
+	return 0;
+}
+
+static void
+flush(struct family *f)
+{
+	struct mmsghdr msgs[TRANSPORT_BATCH];
+	struct iovec iov[TRANSPORT_BATCH];
+	unsigned done = 0;
+
+	memset(msgs, 0, sizeof(msgs[0]) * f->n_out);
+	for (unsigned i = 0; i < f->n_out; i++) {
+		iov[i].iov_base = f->out[i].packet->data;
+		iov[i].iov_len = f->out[i].packet->len;
+		msgs[i].msg_hdr.msg_iov = &iov[i];
+		msgs[i].msg_hdr.msg_iovlen = 1;
+		msgs[i].msg_hdr.msg_name = &f->out[i].addr;
+		msgs[i].msg_hdr.msg_namelen = f->out[i].addr_len;
+	}
+	while (done < f->n_out) {
+		int n = sendmmsg(f->fd, msgs + done, f->n_out - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n > 0) {
+			stats_add(STAT_UDP_TX, (unsigned)n);
+			done += (unsigned)n;
+			continue;
+		}
+		count_failure(errno); /* this one is lost, the others may have another way */
+		done++;
+	}
+	for (unsigned i = 0; i < f->n_out; i++)
+		packet_put(f->out[i].packet);
+	f->n_out = 0;
+}
+
+void
+transport_queue(struct transport *t, const struct endpoint *to, struct packet *p)
+{
+	struct family *f = family_of(t, &to->ip);
+	struct outgoing *o = &f->out[f->n_out];
+
+	o->addr_len = endpoint_to_sockaddr(to, &o->addr);
+	if (o->addr_len == 0 || f->fd < 0) {
+		stats_count(STAT_UDP_TX_FAILED);
+		packet_put(p);
+		return;
+	}
+	o->packet = p;
+	if (++f->n_out == TRANSPORT_BATCH)
+		flush(f);
+}
+
+void
+transport_flush(struct transport *t)
+{
+	if (t->v4.n_out > 0)
+		flush(&t->v4);
+	if (t->v6.n_out > 0)
+		flush(&t->v6);
+}
+
+/* --- multicast --- */
+
+static int
+group_membership(struct transport *t, uint32_t ifindex, bool join)
+{
+	struct family *f = family_of(t, &t->group.ip);
+	struct ip_mreqn v4 = { .imr_ifindex = (int)ifindex };
+	struct ipv6_mreq v6 = { .ipv6mr_interface = ifindex };
+	int r;
+
+	if (f->fd < 0 || !ipaddr_is_set(&t->group.ip))
+		return -EAFNOSUPPORT;
+	if (f == &t->v4) {
+		memcpy(&v4.imr_multiaddr, t->group.ip.b, 4);
+		r = setsockopt(f->fd, IPPROTO_IP, join ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &v4, sizeof(v4));
+	} else {
+		memcpy(&v6.ipv6mr_multiaddr, t->group.ip.b, 16);
+		r = setsockopt(f->fd, IPPROTO_IPV6, join ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, &v6, sizeof(v6));
+	}
+	return r < 0 ? -errno : 0;
+}
+
+static bool
+contains(const uint32_t *ifs, size_t n, uint32_t ifindex)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ifs[i] == ifindex)
+			return true;
+	return false;
+}
+
+bool
+transport_set_interfaces(struct transport *t, const uint32_t *ifindexes, size_t n)
+{
+	bool joined = false;
+	uint32_t now[TRANSPORT_IFS_MAX];
+	size_t n_now = 0;
+
+	for (size_t i = 0; i < t->n_ifs; i++)
+		if (!contains(ifindexes, n, t->ifs[i]))
+			(void)group_membership(t, t->ifs[i], false); /* the device may be gone */
+	for (size_t i = 0; i < n && n_now < TRANSPORT_IFS_MAX; i++) {
+		bool had = contains(t->ifs, t->n_ifs, ifindexes[i]);
+		int err = had ? 0 : group_membership(t, ifindexes[i], true);
+
+		joined |= !had && err == 0;
+		if (err == 0 || err == -EADDRINUSE)
+			now[n_now++] = ifindexes[i];
+		else
+			log_warnx("cannot join the multicast group on device %u: %s", ifindexes[i], strerror(-err));
+	}
+	memcpy(t->ifs, now, sizeof(now[0]) * n_now);
+	t->n_ifs = n_now;
+	return joined;
+}
+
+void
+transport_set_group(struct transport *t, const struct ipaddr *group, uint8_t ttl, uint16_t port)
+{
+	int hops = ttl;
+
+	(void)transport_set_interfaces(t, NULL, 0);
+	t->group = (struct endpoint){ .ip = *group, .port = port };
+	if (group->family == AF_INET6 && t->v6.fd >= 0)
+		(void)setsockopt(t->v6.fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops));
+	else if (group->family == AF_INET && t->v4.fd >= 0)
+		(void)setsockopt(t->v4.fd, IPPROTO_IP, IP_MULTICAST_TTL, &hops, sizeof(hops));
+}
+
+static void
+multicast_on(struct transport *t, struct family *f, uint32_t ifindex, const void *buf, size_t len)
+{
+	_Alignas(struct cmsghdr) char control[CONTROL_SIZE] = { 0 };
+	struct sockaddr_storage ss;
+	struct iovec iov = { .iov_len = len };
+	struct msghdr m = { .msg_name = &ss, .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control };
+	struct cmsghdr *c;
+
+	memcpy(&iov.iov_base, &buf, sizeof(buf)); /* sendmsg() only reads it */
+	m.msg_namelen = endpoint_to_sockaddr(&t->group, &ss);
+	m.msg_controllen = CMSG_SPACE(f == &t->v4 ? sizeof(struct in_pktinfo) : sizeof(struct in6_pktinfo));
+	c = CMSG_FIRSTHDR(&m);
+	if (f == &t->v4) {
+		struct in_pktinfo pi = { .ipi_ifindex = (int)ifindex };
+
+		c->cmsg_level = IPPROTO_IP;
+		c->cmsg_type = IP_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(pi));
+		memcpy(CMSG_DATA(c), &pi, sizeof(pi));
+	} else {
+		struct in6_pktinfo pi = { .ipi6_ifindex = ifindex };
+
+		c->cmsg_level = IPPROTO_IPV6;
+		c->cmsg_type = IPV6_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(pi));
+		memcpy(CMSG_DATA(c), &pi, sizeof(pi));
+	}
+	if (sendmsg(f->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		count_failure(errno);
+	else
+		stats_count(STAT_UDP_TX);
+}
+
+void
+transport_multicast(struct transport *t, const void *buf, size_t len)
+{
+	struct family *f = family_of(t, &t->group.ip);
+
+	for (size_t i = 0; f->fd >= 0 && i < t->n_ifs; i++)
+		multicast_on(t, f, t->ifs[i], buf, len);
+}
+
+/* --- life --- */
+
+static int
+family_start(struct transport *t, struct family *f, int fd)
+{
+	f->fd = fd;
+	f->transport = t;
+	return fd < 0 ? 0 : loop_watch(t->loop, &f->watch, fd, EPOLLIN, readable, f);
+}
+
+struct transport *
+transport_new(struct loop *loop, struct packet_pool *pool, int udp4, int udp6, transport_rx_fn *rx,
+    transport_idle_fn *idle, void *arg)
+{
+	struct transport *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->loop = loop;
+	t->pool = pool;
+	t->rx = rx;
+	t->idle = idle;
+	t->arg = arg;
+	if (family_start(t, &t->v4, udp4) < 0 || family_start(t, &t->v6, udp6) < 0) {
+		transport_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+static void
+family_stop(struct transport *t, struct family *f)
+{
+	for (unsigned i = 0; i < f->n_out; i++)
+		packet_put(f->out[i].packet);
+	if (f->fd < 0)
+		return;
+	loop_unwatch(t->loop, &f->watch);
+	close(f->fd);
+}
+
+void
+transport_free(struct transport *t)
+{
+	if (t == NULL)
+		return;
+	family_stop(t, &t->v4);
+	family_stop(t, &t->v6);
+	free(t);
+}
+
+int
+transport_fd4(const struct transport *t)
+{
+	return t->v4.fd;
+}
+
+int
+transport_fd6(const struct transport *t)
+{
+	return t->v6.fd;
+}
