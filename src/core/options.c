@@ -72,6 +72,9 @@ set_path(char out[static OPTION_PATH_MAX], const char *what, const char *path)
 		    what, path, OPTION_PATH_MAX - 1);
 		return false;
 	}
+	/* With a slash behind it a symbolic link would be followed. */
+	while (n > 1 && out[n - 1] == '/')
+		out[--n] = '\0';
 	return true;
 }
 

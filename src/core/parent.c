@@ -341,11 +341,12 @@ child_died(struct child *c, int wait_status)
 		return;
 	}
 	describe_end(c, wait_status, text, sizeof(text));
-	log_warnx("%s ended: %s", role_name(c->role), text);
-	if (!p->up && (WIFEXITED(wait_status) || c->restarts == FIRST_START_DEATHS))
+	if (!p->up && (WIFEXITED(wait_status) || c->restarts == FIRST_START_DEATHS)) {
 		start_failed(p, "%s: %s", role_name(c->role), text);
-	else
-		schedule_restart(c);
+		return;
+	}
+	log_warnx("%s ended: %s", role_name(c->role), text);
+	schedule_restart(c);
 }
 
 static void

@@ -273,8 +273,8 @@ role_serve(const struct role_service *s, const struct role_start *start)
 		{ .fd = start->channel[ROLE_ENGINE], .events = POLLIN },
 	};
 
+	role_ready(); /* first: the engine may be started only then, and read what is sent to it */
 	s->engine(s->arg, p[1].fd);
-	role_ready();
 	for (;;) {
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			fatal("poll");

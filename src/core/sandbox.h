@@ -4,7 +4,7 @@
 /*
  * What each role gives up, in one order: capabilities locked and cut, uid and gid changed, limits, not dumpable, Landlock (where the kernel has none: an empty
  * chroot made before the uid changes), seccomp in kill mode. Data tables with a reason per entry. Any step that fails ends the process.
- * The only file that knows libcap-ng, libseccomp and Landlock.
+ * Only sandbox*.c know libcap-ng, libseccomp and Landlock. The parent keeps uid 0 and may still get, by exec, what its children's start needs.
  */
 
 #include "core/options.h"

@@ -96,7 +96,7 @@ test_check(void **state)
 }
 
 static void
-test_relative(void **state)
+test_paths(void **state)
 {
 	char cwd[PATH_MAX], expected[PATH_MAX + 16];
 	struct options o;
@@ -106,6 +106,9 @@ test_relative(void **state)
 	snprintf(expected, sizeof(expected), "%s/etc/x.conf", cwd);
 	if (strlen(expected) >= OPTION_PATH_MAX)
 		skip();
+	assert_int_equal(PARSE(&o, "--run-dir", "/run/x//", "--state-dir", "/"), OPTIONS_RUN);
+	assert_string_equal(o.run_dir, "/run/x");
+	assert_string_equal(o.state_dir, "/");
 	assert_int_equal(PARSE(&o, "-f", "etc/x.conf"), OPTIONS_RUN);
 	assert_string_equal(o.config, expected);
 }
@@ -152,7 +155,7 @@ main(void)
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_spellings),
 		cmocka_unit_test(test_check),
-		cmocka_unit_test(test_relative),
+		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_told),
 	};
