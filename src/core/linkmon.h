@@ -23,7 +23,7 @@ struct linkmon_link {
 	bool running;	/* lower layer up */
 	bool multicast; /* IFF_MULTICAST */
 	bool loopback;
-	bool bridge;	/* kind "bridge" */
+	bool bridge; /* kind "bridge" */
 	char name[VNET_IFNAME_SIZE];
 	struct {
 		struct ipaddr ip;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The privileged process and the engine's side of it, together: the process is a child that serves one end of a pair, unsealed. What it does to
- * devices is judged by iproute2.
+ * The privileged process and the engine's side of it, together: the process is a child that serves one end of a pair; first unsealed, then as a
+ * role of vnetd in its sandbox. What it does to devices is judged by iproute2.
  */
 #include "core/privcli.h"
 
@@ -10,6 +10,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -27,16 +28,21 @@
 #include "core/priv.h"
 #include "core/priv_socket.h"
 #include "core/privmsg.h"
+#include "core/role.h"
 #include "tests/system/netns.h"
 
-#define ENGINE_UID 54321
-#define PORT	   1798
+#define PORT 1798
 
-static char dir[] = "/tmp/test_priv.XXXXXX", control_path[64];
+#define DIR_TEMPLATE "/tmp/test_priv.XXXXXX"
+
+static char dir[] = DIR_TEMPLATE, control_path[64];
 static const struct macaddr mac = { { 0x02, 0x11, 0x22, 0x33, 0x44, 0x55 } };
 
+static bool sealed;
+static uid_t engine_uid = 54321;
 static pid_t server;
-static int raw = -1; /* our end of the pair */
+static int parent = -1; /* our end of a sealed server's channel to its parent */
+static int raw = -1;	/* our end of the pair */
 static struct loop *loop;
 static struct privcli *cli;
 
@@ -58,13 +64,13 @@ note_stored(void *arg, uint64_t number, int error)
 static void __attribute__((noreturn)) serve(int fd)
 {
 	struct loop *l = loop_new();
-	struct priv_host host = { .engine_uid = ENGINE_UID };
+	struct priv_host host = { .engine_uid = engine_uid };
 	char path[128];
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(path, sizeof(path), "%s/config", dir);
 	host.config = open(path, O_RDONLY | O_CLOEXEC);
-	host.state_dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%s/state", dir);
+	host.state_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	strcpy(host.control_path, control_path);
 	host.control = priv_socket_control(control_path, 0);
 	if (host.control == -EADDRINUSE)
@@ -80,21 +86,49 @@ static void __attribute__((noreturn)) serve(int fd)
 	_exit(0);
 }
 
+/* What vnetd's parent says to a role at its start. */
+static void
+start_role(int engine_fd)
+{
+	const struct role_channel channel = { ROLE_ENGINE };
+	struct options o = { .config_given = true };
+	struct ipc_msg m;
+
+	snprintf(o.config, sizeof(o.config), "%s/config", dir);
+	snprintf(o.run_dir, sizeof(o.run_dir), "%s", dir);
+	snprintf(o.state_dir, sizeof(o.state_dir), "%s/state", dir);
+	assert_int_equal(ipc_send(parent, ROLE_OPTIONS, 0, &o, sizeof(o), -1), 0);
+	assert_int_equal(
+	    ipc_send(parent, ROLE_CHANNEL, 0, &channel, sizeof(channel), engine_fd), 0);
+	assert_int_equal(ipc_send(parent, ROLE_START, 0, NULL, 0, -1), 0);
+	assert_int_equal(ipc_recv_wait(parent, &m, 5000), 0);
+	assert_int_equal(m.type, ROLE_READY);
+	ipc_msg_done(&m);
+}
+
 /* A new process, as after a crash; our end of the pair. */
 static int
 start_server(void)
 {
-	int fds[2];
+	int fds[2], role[2];
 
 	assert_int_equal(ipc_pair(fds), 0);
+	assert_int_equal(ipc_pair(role), 0);
 	server = fork();
 	assert_true(server >= 0);
 	if (server == 0) {
 		/* Like one that was executed, without its parent's descriptors. */
-		dup2(fds[1], 3);
-		close_range(4, ~0u, 0);
-		serve(3);
+		dup2(sealed ? role[1] : fds[1], ROLE_PARENT_FD);
+		close_range(ROLE_PARENT_FD + 1, ~0u, 0);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (sealed)
+			_exit(role_priv_main());
+		serve(ROLE_PARENT_FD);
 	}
+	close(role[1]);
+	parent = role[0];
+	if (sealed)
+		start_role(fds[1]);
 	close(fds[1]);
 	return raw = fds[0];
 }
@@ -104,6 +138,7 @@ kill_server(void)
 {
 	kill(server, SIGKILL);
 	waitpid(server, NULL, 0);
+	close(parent);
 }
 
 static void
@@ -167,6 +202,7 @@ test_tap(void **state)
 {
 	struct priv_tap tap = open_tap("vnif0097", 1420), again;
 	struct ifreq ifr = { 0 };
+	char user[64];
 
 	(void)state;
 	assert_false(tap.adopted);
@@ -180,7 +216,9 @@ test_tap(void **state)
 	assert_true(netns_ip_says("link show vnif0097",
 	    "\"info_kind\":\"tun\",\"info_data\":{\"type\":\"tap\",\"pi\":"
 	    "false,\"vnet_hdr\":true,\"multi_queue\":true"));
-	assert_true(netns_ip_says("link show vnif0097", "\"persist\":true,\"user\":54321"));
+	snprintf(user, sizeof(user), sealed ? "\"user\":\"%s\"" : "\"user\":%s",
+	    sealed ? role_user(ROLE_ENGINE) : "54321");
+	assert_true(netns_ip_says("link show vnif0097", user));
 	assert_true(netns_ip_says("link show vnif0097", "\"mtu\":1420"));
 	assert_true(netns_ip_says("link show vnif0097", "\"address\":\"02:11:22:33:44:55\""));
 	assert_true(netns_ip_says("link show vnif0097", "\"UP\""));
@@ -256,7 +294,7 @@ test_foreign(void **state)
 	    " ip tuntap add tun0 mode tun user %d && ip link add br0 type bridge && ip tuntap add "
 	    "nobody0 mode tap &&"
 	    " ip tuntap add old0 mode tap user %d && ip link property add dev far0 altname other",
-	    ENGINE_UID, ENGINE_UID));
+	    engine_uid, engine_uid));
 	assert_true(ipaddr_parse("10.9.0.1", &ip));
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		assert_error(privcli_tap_open(cli, names[i], &mac, 1400, &tap), -EEXIST,
@@ -583,7 +621,7 @@ test_state(void **state)
 	int r;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/state", dir);
+	snprintf(path, sizeof(path), "%s/state/state", dir);
 	unlink(path);
 	r = privcli_state_load(cli, &text, &len);
 	assert_text(r, text, len, "", 0);
@@ -721,9 +759,13 @@ group_setup(void **state)
 	FILE *config;
 
 	(void)state;
+	strcpy(dir, DIR_TEMPLATE);
 	if (!mkdtemp(dir))
 		return -1;
 	snprintf(control_path, sizeof(control_path), "%s/vnetd.sock", dir);
+	snprintf(path, sizeof(path), "%s/state", dir);
+	if (mkdir(path, 0755) < 0)
+		return -1;
 	snprintf(path, sizeof(path), "%s/config", dir);
 	config = fopen(path, "we");
 	return !config || fputs("(port 1798)\n", config) < 0 || fclose(config) != 0 ? -1 : 0;
@@ -759,6 +801,16 @@ main(void)
 		TEST(test_gone),
 	};
 
+	const struct passwd *pw = getpwnam(role_user(ROLE_ENGINE));
+	int failed;
+
 	netns_enter();
-	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+	failed = cmocka_run_group_tests_name("unsealed", tests, group_setup, group_teardown);
+	if (!pw) {
+		puts("no users of vnetd (systemd-sysusers): not run in its sandbox");
+		return failed ? failed : NETNS_SKIP;
+	}
+	sealed = true;
+	engine_uid = pw->pw_uid;
+	return failed + cmocka_run_group_tests_name("sealed", tests, group_setup, group_teardown);
 }
