@@ -2,37 +2,40 @@
 /* The table of commands: what they are called, what they take, and what `vn help` says of them. */
 #include "cli/cmd.h"
 
-#define SETTINGS                                                                                 \
-	{ OPT_SECURITY, 's', "security", "LEVEL",                                                \
-		"none: clear; auth: nobody can forge or replay; conf: nor read. Default: none, " \
-		"or "                                                                            \
-		"what the suite gives." },                                                       \
-	    { OPT_SUITE, '\0', "suite", "SUITE",                                                 \
-		    "The ESP algorithms: null-sha1, null-sha256 (auth); aes128-sha1, "           \
-		    "aes128-sha256, "                                                            \
-		    "aes128gcm, aes256gcm (conf). Default: null-sha1, aes128-sha1." },           \
-	    { OPT_KEY, 'k', "key", "NAME",                                                       \
-		    "The key that hosts must share. Default: default, which is hard-wired and "  \
-		    "public "                                                                    \
-		    "until there is a key file of that name." },                                 \
-	    { OPT_BRIDGE, 'b', "bridge", "NAME",                                                 \
-		    "Make the device a port of this bridge, which is made if need be. Default: " \
-		    "none." },                                                                   \
-	    { OPT_MTU, '\0', "mtu", "BYTES",                                                     \
-		    "MTU of the device, or \"auto\". Default: auto, what fits without "          \
-		    "fragments." },                                                              \
-	{                                                                                        \
-		OPT_ADDRESS, '\0', "address", "ADDRESS/LEN",                                     \
-		    "Give the device this address; may be repeated. Default: none."              \
+/* The settings of a vnet; what holds where one is not said depends on the command. */
+#define SETTINGS(DEFAULT)                                                                       \
+	{ OPT_SECURITY, 's', "security", "LEVEL",                                               \
+		"none: clear; auth: nobody can forge or replay; conf: nor read." DEFAULT(       \
+		    "none, or what the suite gives") },                                         \
+	    { OPT_SUITE, '\0', "suite", "SUITE",                                                \
+		    "The ESP algorithms: null-sha1, null-sha256 (auth); aes128-sha1, "          \
+		    "aes128-sha256, "                                                           \
+		    "aes128gcm, aes256gcm (conf)." DEFAULT("null-sha1, aes128-sha1") },         \
+	    { OPT_KEY, 'k', "key", "NAME",                                                      \
+		    "The key that hosts must share." DEFAULT(                                   \
+			"default, which is hard-wired and public until there is a key file of " \
+			"that "                                                                 \
+			"name") },                                                              \
+	    { OPT_BRIDGE, 'b', "bridge", "NAME",                                                \
+		    "Make the device a port of this bridge, which is made if need be." DEFAULT( \
+			"none") },                                                              \
+	    { OPT_MTU, '\0', "mtu", "BYTES",                                                    \
+		    "MTU of the device, or \"auto\"." DEFAULT(                                  \
+			"auto, what fits without fragments") },                                 \
+	{                                                                                       \
+		OPT_ADDRESS, '\0', "address", "ADDRESS/LEN",                                    \
+		    "Give the device this address; may be repeated." DEFAULT("none")            \
 	}
+#define WHEN_CREATED(text) " Default: " text "."
+#define UNCHANGED(text)	   " Default: as it is."
 
 static const struct vn_option create_options[] = {
-	SETTINGS,
+	SETTINGS(WHEN_CREATED),
 	{ OPT_VNETIF, 'v', "vnetif", "NAME",
 	    "Name of the device. Default: vnif and the last field of the id, as in vnif0097." },
 	VN_OPTION_END,
 };
-static const struct vn_option set_options[] = { SETTINGS, VN_OPTION_END };
+static const struct vn_option set_options[] = { SETTINGS(UNCHANGED), VN_OPTION_END };
 static const struct vn_option delete_options[] = {
 	{ OPT_BRIDGE, 'b', "bridge", NULL, "Delete its bridge too. Default: the bridge stays." },
 	VN_OPTION_END,
@@ -119,7 +122,7 @@ const struct vn_command vn_commands[] = {
 	    "forget which host has which MAC address", "Example: vn varp-flush" },
 
 	{ "Other hosts", "peers", "", 0, 0, cmd_peers, NULL,
-	    "list hosts, how they are reached, and what is wrong", "Example: vn peers" },
+	    "list hosts, their state and what is wrong", "Example: vn peers" },
 	{ "Other hosts", "peer-add", "HOST", 1, 1, cmd_peer_add, peer_options,
 	    "look for a host that multicast does not reach",
 	    "HOST is an IP address or a name.\nExample: vn peer-add gate.example.org" },

@@ -93,10 +93,12 @@ print_all(void)
 	}
 	printf("\nOptions of every command, before or behind it\n");
 	print_options(vn_global_options);
-	printf("\nVNET is an id in either form, or the name of the vnet's device. \"vn help "
-	       "COMMAND\"\n"
-	       "tells all about a command. Exit status: 0 done, 1 refused, 2 wrong usage, 3 no\n"
-	       "vnetd, or no answer from it.\n");
+	printf("\n");
+	print_wrapped(
+	    "VNET is an id in either form, or the name of the vnet's device. \"vn help "
+	    "COMMAND\" tells all about a command. Exit status: 0 done, 1 refused, 2 wrong "
+	    "usage, 3 no vnetd, or no answer from it.",
+	    0);
 }
 
 void

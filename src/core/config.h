@@ -70,8 +70,8 @@ typedef void config_error_fn(void *arg, const char *file, unsigned line, const c
  * (of a later version) are ignored instead of refused. Returns the number of errors; after CONFIG_ERRORS_MAX it reads no further.
  */
 #define CONFIG_ERRORS_MAX 100
-unsigned config_parse(const char *text, size_t len, const char *file, bool state, struct config *out,
-    config_error_fn *error, void *arg);
+unsigned config_parse(const char *text, size_t len, const char *file, bool state,
+    struct config *out, config_error_fn *error, void *arg);
 void config_free(struct config *c);
 /* All of it in a form that parses back, defaults included; what is state only where there is any. */
 void config_print(struct sxp_out *o, const struct config *c);
@@ -81,6 +81,7 @@ void config_print_state(struct sxp_out *o, const struct config *c);
 int config_check_file(const char *path, bool print);
 
 /* The forms that the control socket takes too; unknown keys are ignored. False with an error for people. */
-bool config_parse_peer(const struct sxp *e, struct config_peer *out, char error[static VNETSPEC_ERROR_MAX]);
-bool config_parse_mcaddr(const struct sxp *e, struct ipaddr *group, uint8_t *ttl,
-    char error[static VNETSPEC_ERROR_MAX]);
+bool config_parse_peer(
+    const struct sxp *e, struct config_peer *out, char error[static VNETSPEC_ERROR_MAX]);
+bool config_parse_mcaddr(
+    const struct sxp *e, struct ipaddr *group, uint8_t *ttl, char error[static VNETSPEC_ERROR_MAX]);

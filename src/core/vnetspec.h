@@ -30,8 +30,8 @@ struct vnetspec {
 	char bridge[VNET_IFNAME_SIZE]; /* "": none */
 	char key[VNETSPEC_KEY_SIZE];   /* "default" if none was said */
 	enum level level;	       /* none if not said */
-	enum suite_id suite;	       /* the level's default if not said; SUITE_NONE for level none */
-	uint32_t mtu;		       /* 0: computed */
+	enum suite_id suite; /* the level's default if not said; SUITE_NONE for level none */
+	uint32_t mtu;	     /* 0: computed */
 	uint32_t n_addrs;
 	struct vnetspec_addr addrs[VNETSPEC_ADDRS_MAX];
 	/* Was it said? For vnet-create on a vnet that exists, and vnet-set. */
@@ -46,10 +46,12 @@ struct vnetspec {
  * need_id false: for vnet.set, where `id` is handled by the caller (it may be a device name). Then ifname stays "" if it was not said,
  * (bridge "") means out of any bridge, and (mtu auto) the computed one.
  */
-bool vnetspec_parse(const struct sxp *e, bool need_id, struct vnetspec *out, char error[static VNETSPEC_ERROR_MAX]);
+bool vnetspec_parse(
+    const struct sxp *e, bool need_id, struct vnetspec *out, char error[static VNETSPEC_ERROR_MAX]);
 struct form_error;
 /* The same for files: the error knows its line; strict: unknown keys are refused, lest a misspelt (security conf) makes a clear vnet. */
-bool vnetspec_parse_file(const struct sxp *e, bool strict, struct vnetspec *out, struct form_error *err);
+bool vnetspec_parse_file(
+    const struct sxp *e, bool strict, struct vnetspec *out, struct form_error *err);
 /* (NAME (id ..) ..) with every field that is not its default. Parses back to the same. */
 void vnetspec_print(struct sxp_out *o, const char *name, const struct vnetspec *s);
 
