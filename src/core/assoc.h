@@ -89,6 +89,7 @@ struct assoc {
 	bool up;	     /* confirmed: frames can go */
 	uint64_t peer_start; /* valid while up */
 	struct endpoint ep;  /* where packets go; kept when it goes down */
+	struct ipaddr local; /* our address that its packets come to */
 	struct monotime up_since;
 	struct monotime heard; /* last authentic packet (none: last proven one) */
 	struct monotime sent;

@@ -41,8 +41,6 @@ struct control {
 	uint64_t tokens;
 };
 
-static void session_run(struct session *s);
-
 static void
 session_close(struct session *s)
 {
@@ -155,30 +153,27 @@ session_garbage(struct session *s)
 	s->closing = true;
 }
 
-/* Requests that are complete, one after the other. */
+/* Requests that are complete, one after the other; a client must read one answer before the next request is looked at. */
 static void
 session_run(struct session *s)
 {
-	while (!s->waiting && !s->closing && s->in_pos < s->in_len) {
+	while (!s->waiting && !s->closing && s->in_pos < s->in_len && s->out_pos == s->out.len) {
 		struct sxp *expr = NULL;
 		size_t used = 0;
 		int got = sxp_parser_feed(s->parser, s->in + s->in_pos, s->in_len - s->in_pos, &used, &expr);
 
 		s->in_pos += got == 0 ? s->in_len - s->in_pos : used;
-		if (got < 0) {
+		if (got < 0)
 			session_garbage(s);
-		} else if (got == 1) {
+		else if (got == 1)
 			session_request(s, expr);
-			sxp_free(expr);
-			if (s->out.bad) {
-				session_close(s);
-				return;
-			}
-			if (s->out.len > CONTROL_REQUEST_MAX && !session_flush(s))
-				return;
-			if (s->out_pos < s->out.len)
-				break; /* it must read before it asks more */
+		sxp_free(expr);
+		if (s->out.bad) {
+			session_close(s);
+			return;
 		}
+		if (!session_flush(s))
+			return;
 	}
 	if (session_flush(s))
 		session_watch(s);

@@ -301,14 +301,16 @@ clear_vxlan(struct engine *e, const struct endpoint *from, struct packet *p)
 }
 
 static void
-esp(struct engine *e, uint32_t spi, const struct endpoint *from, struct packet *p)
+esp(struct engine *e, uint32_t spi, const struct datagram *d)
 {
+	struct packet *p = d->packet;
 	uint8_t next_header;
-	struct assoc *a = assocs_open(&e->assocs, spi, from, p, &next_header, engine_now(e));
+	struct assoc *a = assocs_open(&e->assocs, spi, &d->from, p, &next_header, engine_now(e));
 	uint16_t port;
 
 	if (a == NULL)
 		return;
+	a->local = d->to;
 	if (next_header == ESP_NEXT_DUMMY) {
 		stats_count(STAT_ESP_DUMMY);
 		return;
@@ -323,7 +325,7 @@ esp(struct engine *e, uint32_t spi, const struct endpoint *from, struct packet *
 	}
 	(void)packet_pull(p, UDP_HEADER_LEN);
 	if (port == VNET_PORT) {
-		exchange_receive(e, a, p->data, p->len, from);
+		exchange_receive(e, a, p->data, p->len, &d->from);
 		engine_kick(e);
 	} else if (port == inner_port(a->group->suite))
 		vxlan_in(e, a, p);
@@ -381,7 +383,7 @@ dataplane_datagram(struct engine *e, const struct datagram *d)
 
 	switch (datagram_classify(p->data, p->len, &spi)) {
 	case DATAGRAM_ESP:
-		esp(e, spi, &d->from, p);
+		esp(e, spi, d);
 		break;
 	case DATAGRAM_VXLAN:
 		clear_vxlan(e, &d->from, p);

@@ -15,6 +15,7 @@
 #include "core/linkmon.h"
 #include "core/sandbox.h"
 #include "core/stats.h"
+#include "core/vnetctl.h"
 #include "varp/varp.h"
 
 static void
@@ -287,7 +288,7 @@ command_varp_list(struct request *r)
 			sxp_out_atom(r->out, linkmon_at(e->links, i)->name);
 	sxp_out_close(r->out);
 	sxp_out_kv(r->out, "mcast_addr", ipaddr_format(&e->config.group, addr));
-	sxp_out_kv(r->out, "ucast_addr", "0.0.0.0");
+	sxp_out_kv(r->out, "ucast_addr", ipaddr_format(vnetctl_own_address(e), addr));
 	sxp_out_kvf(r->out, "port", "%u", e->config.port);
 	sxp_out_kv(r->out, "encapsulation", "esp_udp");
 	sxp_out_kvf(r->out, "entry_ttl", "%u", e->config.entry_ttl);
@@ -508,9 +509,9 @@ print_sa(struct request *r, const struct sa_row *row)
 	struct engine *e = r->engine;
 	struct sxp_out *o = r->out;
 	bool in = row->direction[0] == 'i';
-	char addr[IPADDR_STRLEN];
-	const char *peer = ipaddr_format(&row->assoc->ep.ip, addr);
-	const char *own = row->assoc->ep.ip.family == AF_INET6 ? "::" : "0.0.0.0";
+	char peer_addr[IPADDR_STRLEN], own_addr[IPADDR_STRLEN];
+	const char *peer = ipaddr_format(&row->assoc->ep.ip, peer_addr);
+	const char *own = ipaddr_format(&row->assoc->local, own_addr);
 
 	sxp_out_open(o, "sa");
 	sxp_out_kv(o, "direction", row->direction);

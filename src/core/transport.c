@@ -48,31 +48,33 @@ family_of(struct transport *t, const struct ipaddr *ip)
 
 /* --- receiving --- */
 
-static bool
-was_multicast(struct msghdr *m)
+/* The address a datagram was sent to. */
+static void
+destination(struct msghdr *m, struct ipaddr *to)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
 		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
 			struct in_pktinfo pi;
 
 			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
-			return IN_MULTICAST(ntohl(pi.ipi_addr.s_addr));
-		}
-		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			*to = ipaddr_v4(ntohl(pi.ipi_addr.s_addr));
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
 			struct in6_pktinfo pi;
 
 			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
-			return IN6_IS_ADDR_MULTICAST(&pi.ipi6_addr);
+			to->family = AF_INET6;
+			memcpy(to->b, &pi.ipi6_addr, sizeof(to->b));
 		}
 	}
-	return false;
 }
 
 static void
 receive_one(struct transport *t, struct mmsghdr *m, struct packet *p)
 {
-	struct datagram d = { .packet = p, .multicast = was_multicast(&m->msg_hdr) };
+	struct datagram d = { .packet = p };
 
+	destination(&m->msg_hdr, &d.to);
+	d.multicast = ipaddr_is_multicast(&d.to);
 	p->len = m->msg_len;
 	stats_count(STAT_UDP_RX);
 	if ((m->msg_hdr.msg_flags & MSG_TRUNC) != 0 ||

@@ -18,7 +18,8 @@
 struct datagram {
 	struct packet *packet; /* the handler's: it must packet_put() or pass it on */
 	struct endpoint from;
-	bool multicast; /* it was sent to a group */
+	struct ipaddr to; /* our address it was sent to, or the group */
+	bool multicast;
 };
 
 struct transport;

@@ -67,6 +67,17 @@ underlay_mtu(const struct engine *e)
 	return mtu != 0 ? mtu : UNDERLAY_MTU_DEFAULT;
 }
 
+const struct ipaddr *
+vnetctl_own_address(const struct engine *e)
+{
+	static const struct ipaddr none;
+
+	for (size_t i = 0; i < linkmon_count(e->links); i++)
+		if (is_underlay(e, linkmon_at(e->links, i)))
+			return &linkmon_at(e->links, i)->addrs[0].ip;
+	return &none;
+}
+
 /* The longer header as soon as one peer is reached by IPv6. */
 static size_t
 underlay_header_len(const struct engine *e)

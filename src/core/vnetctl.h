@@ -13,6 +13,7 @@
 #include "core/vnetspec.h"
 
 struct engine;
+struct ipaddr;
 struct vnet;
 
 #define VNETCTL_ERROR_MAX 320
@@ -35,3 +36,5 @@ void vnetctl_device_lost(struct engine *e, struct vnet *v, int err);
 void vnetctl_keep_all(struct engine *e);
 /* Tries devices that could not be made again. */
 struct monotime vnetctl_tick(struct engine *e, struct monotime now);
+/* An address of ours on the underlay, for people; one that is not set if there is none. */
+const struct ipaddr *vnetctl_own_address(const struct engine *e);
