@@ -31,11 +31,11 @@
 #define VARP_VIF_TTL_MS	  60000
 #define VARP_PROBE_MS	  3000
 #define VARP_PROBES	  5
-#define VARP_RESEND_MS \
-	200 /* doubles up to 3200, then given up: the peer's next confirmation brings all */
+/* Doubles up to 3200, then given up: the peer's next confirmation brings all. */
+#define VARP_RESEND_MS	 200
 #define VARP_ENTRIES_MAX 65536 /* cache, all vnets */
-#define VARP_PER_HOST_MAX \
-	16384 /* cache entries that one host may fill; beyond, its frames are flooded to */
+/* Cache entries that one host may fill; for what is beyond, frames are flooded. */
+#define VARP_PER_HOST_MAX 16384
 #define VARP_VIFS_MAX	  16384
 #define VARP_PENDING_MAX  65536 /* announcements waiting for an acknowledgement */
 #define VARP_FRESH_MS	  2000
