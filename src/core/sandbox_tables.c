@@ -76,7 +76,7 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(PRIV | ENGINE, epoll_wait, "loop"),
 	CALL(PRIV | ENGINE, epoll_pwait, "loop"),
 	CALL(ENGINE, readv, "TAP frames with their header"),
-	CALL(ENGINE, writev, "TAP frames with their header"),
+	CALL(EACH, writev, "TAP frames with their header; libc's last words"),
 	CALL(PRIV | ENGINE, pread64, "texts handed over as descriptors"),
 	CALL(ENGINE, recvmmsg, "packets"),
 	CALL(ENGINE, sendmmsg, "packets"),
@@ -97,6 +97,7 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(EACH, munmap, "free"),
 	CALL(EACH, mremap, "realloc"),
 	CALL(EACH, madvise, "free"),
+	CALL(EACH, sysinfo, "qsort of a long list asks how much there is"),
 
 	/* process */
 	CALL(EACH, clock_gettime, "clocks that the vdso cannot read"),
@@ -182,7 +183,6 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(RESOLVE, readlinkat, "NSS modules"),
 	CALL(RESOLVE, pread64, "ELF headers of NSS modules"),
 	CALL(RESOLVE, uname, "host name"),
-	CALL(RESOLVE, sysinfo, "NSS modules"),
 	CALL(RESOLVE, getuid, "NSS modules"),
 	CALL(RESOLVE, geteuid, "NSS modules"),
 	CALL(RESOLVE, getgid, "NSS modules"),

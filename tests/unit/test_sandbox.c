@@ -241,6 +241,21 @@ do_memfd(void)
 	return outcome(ftruncate(fd, 4096) < 0 ? -1 : fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
 }
 
+static int
+compare_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, 1);
+}
+
+static int
+do_sort(void)
+{
+	static uint8_t list[1u << 16];
+
+	qsort(list, sizeof(list), 1, compare_bytes);
+	return DONE;
+}
+
 static char scratch[] = "/tmp/test_sandbox.XXXXXX";
 
 /* What came of a deed in a process sealed as r. */
@@ -278,6 +293,7 @@ test_sealed(void **state)
 	} cases[] = {
 		{ ROLE_ENGINE, do_map_data, DONE },
 		{ ROLE_ENGINE, do_memfd, DONE },
+		{ ROLE_ENGINE, do_sort, DONE },
 		{ ROLE_ENGINE, do_map_code, KILLED },
 		{ ROLE_ENGINE, do_udp, KILLED },
 		{ ROLE_ENGINE, do_ioctl, KILLED },
