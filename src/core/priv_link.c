@@ -328,9 +328,7 @@ priv_link_bridge_add(struct priv_link *l, const char *bridge, struct priv_answer
 	return 0;
 }
 
-/* Ports of a bridge that are not ours. */
 struct ports {
-	const struct priv_link *link;
 	uint32_t bridge;
 	size_t n;
 	char names[PRIV_TEXT_MAX / 2]; /* as many as fit */
@@ -344,8 +342,7 @@ note_port(void *arg, const struct nlmsghdr *nlh)
 	struct rtnl_msg m;
 
 	/* A kernel that does not filter tells of all links. */
-	if (rtnl_parse(nlh, &m) != RTNL_LINK || m.link.master != p->bridge ||
-	    is_ours(p->link, &m.link, m.link.name))
+	if (rtnl_parse(nlh, &m) != RTNL_LINK || m.link.master != p->bridge)
 		return;
 	p->n++;
 	if (used + strlen(m.link.name) + 3 <= sizeof(p->names))
@@ -359,7 +356,7 @@ list_ports(struct priv_link *l, uint32_t bridge, struct ports *p)
 	int err = -EINTR;
 
 	for (int i = 0; i < DUMP_TRIES && err == -EINTR; i++) {
-		*p = (struct ports){ .link = l, .bridge = bridge };
+		*p = (struct ports){ .bridge = bridge };
 		err = netlink_request(l->netlink, rtnl_get_links(&r, bridge), note_port, p);
 	}
 	return err;
@@ -379,8 +376,8 @@ priv_link_bridge_delete(struct priv_link *l, const char *bridge, struct priv_ans
 	if (err)
 		return failed(l, a, err, "cannot list the ports of bridge \"%s\"", bridge);
 	if (ports.n > 0)
-		return privmsg_refuse(a, -EBUSY, "bridge \"%s\" still has %zu other port%s: %s",
-		    bridge, ports.n, ports.n > 1 ? "s" : "", ports.names);
+		return privmsg_refuse(a, -EBUSY, "bridge \"%s\" still has %zu port%s: %s", bridge,
+		    ports.n, ports.n > 1 ? "s" : "", ports.names);
 	err = netlink_request(l->netlink, rtnl_del_link(&r, link.ifindex), NULL, NULL);
 	return err ? failed(l, a, err, "cannot delete bridge \"%s\"", bridge) : 0;
 }

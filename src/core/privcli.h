@@ -51,7 +51,7 @@ int privcli_link_set_mtu(struct privcli *c, const char *ifname, uint32_t mtu); /
 
 /* Makes it if it is not there (no STP, no forward delay, up). *made tells. An existing device that is no bridge: -EEXIST. */
 int privcli_bridge_add(struct privcli *c, const char *bridge, bool *made);
-/* -EBUSY, and privcli_error() names them, while it has ports that are not ours. */
+/* -EBUSY, and privcli_error() names them, while it has ports, others' or another vnet's. */
 int privcli_bridge_delete(struct privcli *c, const char *bridge);
 /* port must be ours; bridge "" takes it out. */
 int privcli_bridge_port(struct privcli *c, const char *port, const char *bridge);

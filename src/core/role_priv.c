@@ -2,13 +2,16 @@
 #define LOG_MODULE "priv"
 
 /*
- * The start of the privileged process. What needs root: the configuration file, the state directory's owner, the control socket. Afterwards
- * it keeps CAP_NET_ADMIN (TAPs, links, SO_RCVBUFFORCE) and, beneath STATE-DIR, may make, write, read, rename and remove files; beyond that it opens only
- * /dev/net/tun (read and write). System calls after the seal: epoll, recvmsg, sendmsg, sendto (netlink), close; openat, fstat, write, pread64, fsync, renameat, unlinkat,
- * fcntl F_GET_SEALS (state); ioctl TUNSETIFF, TUNGETIFF, TUNSETOWNER, TUNSETPERSIST (TAPs); socket AF_INET and AF_INET6, setsockopt, bind, getsockname, getsockopt (sockets).
+ * The start of the privileged process. What needs root: to open the configuration file and the state directory, to make the control socket. Afterwards
+ * it keeps CAP_NET_ADMIN (TAPs, links, SO_RCVBUFFORCE) and opens files in STATE-DIR and /dev/net/tun only. System calls that sandbox_tables.c must allow then:
+ *
+ *	channels, loop	recvmsg, sendmsg, epoll_*, close
+ *	links		sendto, recvmsg on the netlink socket opened here
+ *	TAPs		openat /dev/net/tun, fstat, ioctl TUNSETIFF, TUNGETIFF, TUNSETOWNER, TUNSETPERSIST
+ *	sockets		socket AF_INET and AF_INET6, setsockopt, bind, getsockname, getsockopt
+ *	state		openat, fstat, write, pread64, fsync, renameat, unlinkat, fcntl F_GET_SEALS
  */
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -57,40 +60,18 @@ open_config(const struct options *o)
 	return fd;
 }
 
-static bool
-is_empty(int dir)
-{
-	int fd = dup(dir);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *e = NULL;
-
-	if (!d)
-		return false;
-	do {
-		e = readdir(d);
-	} while (e && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0));
-	closedir(d);
-	return !e;
-}
-
-/* Ours, or root's and empty, and then made ours: never a directory with somebody else's files. */
+/* The parent has made it and given it to our user (startup.c). */
 static int
 open_state_dir(const char *path)
 {
-	const struct passwd *pw = find_user(ROLE_PRIV);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		role_fail("state directory %s: %s", path, strerrordesc_np(errno));
-	if (st.st_uid == pw->pw_uid)
-		return fd;
-	if (st.st_uid != 0 || !is_empty(fd))
-		role_fail(
-		    "state directory %s: expected user \"%s\" as its owner", path, pw->pw_name);
-	if (fchmod(fd, 0700) < 0 || fchown(fd, pw->pw_uid, pw->pw_gid) < 0)
-		role_fail("state directory %s cannot be given to user \"%s\": %s", path,
-		    pw->pw_name, strerrordesc_np(errno));
+	if (st.st_uid != find_user(ROLE_PRIV)->pw_uid)
+		role_fail("state directory %s: expected user \"%s\" as its owner", path,
+		    role_user(ROLE_PRIV));
 	return fd;
 }
 
