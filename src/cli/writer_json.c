@@ -59,6 +59,7 @@ static const struct {
 	{ NULL, "vnets", NUMBER },
 	{ NULL, "vni", NUMBER },
 	{ NULL, "window", NUMBER },
+	{ "varp", "device", WORDS },
 	{ "vnif", "addr", REPEAT },
 };
 

@@ -284,7 +284,8 @@ vnetspec_print(struct sxp_out *o, const char *name, const struct vnetspec *s)
 		sxp_out_kv(o, "security", level_name(s->level));
 	if (s->suite != suite_default(s->level)->id)
 		sxp_out_kv(o, "suite", suite_by_id(s->suite)->name);
-	if (strcmp(s->key, KEY_DEFAULT) != 0)
+	/* A vnet that was set to none may remember its key; the language does not. */
+	if (s->level != LEVEL_NONE && strcmp(s->key, KEY_DEFAULT) != 0)
 		sxp_out_kv(o, "key", s->key);
 	if (s->mtu)
 		sxp_out_kvf(o, "mtu", "%u", s->mtu);

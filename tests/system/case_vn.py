@@ -210,6 +210,8 @@ OUTPUTS = [
      '(key (name office) (id -) (vnets 0) (problem "office.psk: \\"x\\\\\\""))\n',
      [{"type": "key", "name": "office", "id": "-", "vnets": 0, "problem": ['office.psk: "x\\"']}]),
     ("peers", "", "", []),
+    ("varp", "(varp (device vnif0097) (port 1798))", "(varp (device vnif0097) (port 1798))\n",
+     [{"type": "varp", "device": ["vnif0097"], "port": 1798}]),
     # what the table of keys does not know
     ("varp", "(ventry (ref many) (new 1 2) (twice a) (twice b) (none) (queue))",
      "(ventry (ref many) (new 1 2) (twice a) (twice b) (none) (queue))\n",

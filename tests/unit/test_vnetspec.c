@@ -201,6 +201,21 @@ test_addresses(void **state)
 	assert_string_equal(text, "2001:db8::1/128");
 }
 
+/* As vnet-set -s none leaves it behind. */
+static void
+test_print_of_none_has_no_key(void **state)
+{
+	struct vnetspec s = good("(vnet (id 97) (security conf) (key k))", true);
+	struct sxp_out o = { 0 };
+
+	(void)state;
+	s.level = LEVEL_NONE;
+	s.suite = SUITE_NONE;
+	vnetspec_print(&o, "vnet", &s);
+	assert_string_equal(o.text, "(vnet (id 0000:0000:0000:0000:0000:0000:0000:0097))\n");
+	sxp_out_free(&o);
+}
+
 static void
 test_print(void **state)
 {
@@ -227,6 +242,7 @@ main(void)
 		cmocka_unit_test(test_mtu),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_print_of_none_has_no_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
