@@ -131,7 +131,6 @@ set_entry(struct varp *v, struct claim *c, void *via, uint32_t counter)
 	c->state = VARP_REACHABLE;
 	c->by_hand = false;
 	c->probes = 0;
-	c->asked = (struct monotime){ 0 };
 	c->seen = v->now;
 	wheel_set(&v->timers, &c->timer, monotime_add_ms(v->now, v->cfg.entry_ttl_ms));
 	tell_moved(v, &c->key);
