@@ -73,7 +73,16 @@ is_v6(const struct sxp *sa)
 	return strchr(field(sa, "src"), ':') != NULL;
 }
 
-/* "0x", the key and its salt; an empty key has no digits. */
+/* A key without the "0x" that it may have. */
+static const char *
+digits(const struct sxp *sa, const char *key)
+{
+	const char *value = field(sa, key);
+
+	return strncmp(value, "0x", 2) == 0 ? value + 2 : value;
+}
+
+/* "0x", the key and what follows it; nothing at all for no key. */
 static void
 print_key(const char *key, const char *salt)
 {
@@ -91,9 +100,9 @@ print_wireshark(void *arg, const struct sxp *sa)
 		return;
 	printf("\"%s\",\"%s\",\"%s\",\"%s\",\"%s\",\"", is_v6(sa) ? "IPv6" : "IPv4",
 	    field(sa, "src"), field(sa, "dst"), field(sa, "spi"), s->wireshark_enc);
-	print_key(field(sa, "enc_key"), field(sa, "salt"));
+	print_key(digits(sa, "enc_key"), digits(sa, "salt"));
 	printf("\",\"%s\",\"", s->wireshark_auth);
-	print_key(field(sa, "auth_key"), "");
+	print_key(digits(sa, "auth_key"), "");
 	printf("\"\n");
 }
 
@@ -101,12 +110,12 @@ static void
 print_xfrm_keys(const struct sxp *sa, const struct sa_suite *s)
 {
 	if (s->xfrm_auth)
-		printf(" auth-trunc '%s' 0x%s %u enc '%s' ", s->xfrm_auth, field(sa, "auth_key"),
+		printf(" auth-trunc '%s' 0x%s %u enc '%s' ", s->xfrm_auth, digits(sa, "auth_key"),
 		    s->icv_bits, s->xfrm_enc);
 	else
 		printf(" aead '%s' ", s->xfrm_enc);
-	if (*field(sa, "enc_key"))
-		print_key(field(sa, "enc_key"), field(sa, "salt"));
+	if (*digits(sa, "enc_key"))
+		print_key(digits(sa, "enc_key"), digits(sa, "salt"));
 	else
 		printf("''");
 	if (!s->xfrm_auth)
@@ -129,7 +138,8 @@ print_xfrm(void *arg, const struct sxp *sa)
 	    is_v6(sa) ? "::" : "0.0.0.0");
 	if (esn && strcmp(esn, "yes") == 0)
 		printf(" flag esn");
-	printf(" replay-window %s\n", field(sa, "window"));
+	/* An outbound SA has none, but ip and the kernel want one where there is ESN. */
+	printf(" replay-window %s\n", *field(sa, "window") ? field(sa, "window") : "32");
 }
 
 static void

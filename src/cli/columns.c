@@ -15,6 +15,7 @@ struct columns {
 	struct cell_row *first, **tail;
 	int widths[COLUMNS_MAX];
 	bool text[COLUMNS_MAX]; /* not numbers only */
+	bool used[COLUMNS_MAX]; /* some row has a value */
 };
 
 struct columns *
@@ -70,7 +71,10 @@ columns_add(struct columns *c, const struct sxp *e)
 
 		if (width > c->widths[i])
 			c->widths[i] = width;
-		if (cell[strspn(cell, "0123456789")] != '\0' && strcmp(cell, "-") != 0)
+		if (strcmp(cell, "-") == 0)
+			continue;
+		c->used[i] = true;
+		if (cell[strspn(cell, "0123456789")] != '\0')
 			c->text[i] = true;
 	}
 	*c->tail = row;
@@ -84,14 +88,24 @@ columns_count(const struct columns *c)
 	return c->n_rows;
 }
 
+static bool
+is_last(const struct columns *c, size_t i)
+{
+	while (++i < c->n)
+		if (c->used[i])
+			return false;
+	return true;
+}
+
 static void
 print_cell(const struct columns *c, size_t i, const char *cell, FILE *file)
 {
-	bool last = i + 1 == c->n;
+	bool last = is_last(c, i);
 	/* Nothing behind the last one: no white space at the end of a line. */
 	int width = !c->text[i] ? c->widths[i] : last ? 0 : -c->widths[i];
 
-	fprintf(file, "%*s%s", width, cell, last ? "\n" : "  ");
+	if (c->used[i])
+		fprintf(file, "%*s%s", width, cell, last ? "\n" : "  ");
 }
 
 void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A table for people: columns as wide as what is in them, numbers to the right. */
+/* A table for people: columns as wide as what is in them, numbers to the right; a column without any value is left out. */
 
 #include <stddef.h>
 #include <stdio.h>

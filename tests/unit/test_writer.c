@@ -101,8 +101,9 @@ test_json_lists(void **state)
 static void
 test_columns(void **state)
 {
-	static const struct column columns[] = { { "n", "NAME" }, { "v", "V" }, { "t", "TEXT" } };
-	struct columns *c = columns_new(columns, 3);
+	static const struct column columns[] = { { "n", "NAME" }, { "v", "V" }, { "t", "TEXT" },
+		{ "none", "NONE" } };
+	struct columns *c = columns_new(columns, 4);
 	char *out;
 	size_t size;
 	FILE *file = open_memstream(&out, &size);
