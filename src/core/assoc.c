@@ -11,8 +11,8 @@
 #define DUMMY_MS      50  /* first repetition of the confirming dummy packet; doubles */
 #define RETRY_MIN_MS  1000
 #define RETRY_MAX_MS  15000
-#define CANDIDATE_MS  1000 /* a probe of a new address is given up after that */
-#define IDLE_FREE_MS  600000 /* an association down for so long is forgotten */
+#define IDLE_FREE_MS  600000 /* an association down for so long is forgotten; */
+#define VIRGIN_FREE_MS 60000 /* one that has never been confirmed after this */
 #define REKEY_AGAIN_MS 5000
 
 uint64_t assoc_esp_verdicts[ESP_VERDICT_COUNT];
@@ -27,10 +27,8 @@ assocs_init(struct assocs *as, const struct assocs_config *config, struct groups
 	as->pool = pool;
 	as->ops = ops;
 	as->arg = arg;
-	as->unknown_spi = ratelimit_new(ASSOCS_MAX, 1, 1);
-	if (as->unknown_spi == NULL || sadb_init(&as->sadb) < 0 ||
-	    TABLE_INIT(&as->table, struct assoc, node, key, ASSOCS_MAX) < 0 ||
-	    handshake_init(as) < 0) {
+	if (sadb_init(&as->sadb) < 0 || TABLE_INIT(&as->table, struct assoc, node, key, ASSOCS_MAX) < 0 ||
+	    handshake_init(as) < 0 || admission_init(as) < 0 || known_init(as) < 0) {
 		assocs_fini(as);
 		return -ENOMEM;
 	}
@@ -42,15 +40,15 @@ assocs_fini(struct assocs *as)
 {
 	static const struct assocs_ops silent;
 
-	jobs_drop(as, NULL);
+	jobs_drop_all(as);
 	as->ops = &silent;
 	while (as->first != NULL)
 		assoc_free(as, as->first);
 	table_fini(&as->table);
 	table_fini(&as->attempts);
+	table_fini(&as->known);
 	sadb_fini(&as->sadb);
-	ratelimit_free(as->unknown_spi);
-	explicit_bzero(as->cookie_keys, sizeof(as->cookie_keys));
+	admission_fini(as);
 }
 
 struct assoc *
@@ -62,6 +60,25 @@ assoc_find(const struct assocs *as, uint64_t host_id, const struct group *g)
 	return n != NULL ? TABLE_ENTRY(n, struct assoc, node) : NULL;
 }
 
+/* Never confirmed, and no address from an earlier run: what strangers can make at will. */
+static bool
+assoc_virgin(const struct assoc *a)
+{
+	return !a->up && !ipaddr_is_set(&a->ep.ip);
+}
+
+static void
+assocs_make_room(struct assocs *as)
+{
+	struct assoc *oldest = NULL;
+
+	for (struct assoc *a = as->first; a != NULL; a = a->next)
+		if (assoc_virgin(a))
+			oldest = a; /* new ones come first */
+	if (oldest != NULL)
+		assoc_free(as, oldest);
+}
+
 struct assoc *
 assoc_get(struct assocs *as, uint64_t host_id, struct group *g, struct monotime now)
 {
@@ -69,6 +86,8 @@ assoc_get(struct assocs *as, uint64_t host_id, struct group *g, struct monotime 
 
 	if (a != NULL)
 		return a;
+	if (as->table.count >= as->table.max)
+		assocs_make_room(as);
 	a = calloc(1, sizeof(*a));
 	if (a == NULL)
 		return NULL;
@@ -110,6 +129,8 @@ offer_drop(struct assocs *as, struct sa_offer *o)
 {
 	for (uint8_t i = 0; i < o->n; i++)
 		sadb_remove(&as->sadb, &o->in[i].entry);
+	if (o->in != NULL)
+		explicit_bzero(o->in, o->n * sizeof(*o->in)); /* pair_install() may have failed half way */
 	free(o->in);
 	*o = (struct sa_offer){ 0 };
 }
@@ -168,15 +189,39 @@ fail:
 		esp_in_fini(&o->in[i].sa);
 	for (uint8_t i = 0; i < p->n_out; i++)
 		esp_out_fini(&p->out[i].sa);
+	explicit_bzero(p->out, m->peer.n_spis * sizeof(*p->out));
 	return false;
+}
+
+/* Only a peer that can make handshakes piles up pairs; more than a few drain only if it does so without need. */
+static bool
+pairs_make_room(struct assocs *as, struct assoc *a)
+{
+	struct sa_pair **drains = NULL, *p;
+	unsigned n = 0;
+
+	for (struct sa_pair **at = &a->pairs; *at != NULL; at = &(*at)->next, n++)
+		if ((*at)->state == SA_DRAINING)
+			drains = at; /* new ones come first */
+	if (n < ASSOC_PAIRS_MAX)
+		return true;
+	if (drains == NULL)
+		return false;
+	p = *drains;
+	*drains = p->next;
+	pair_free(as, p);
+	return true;
 }
 
 struct sa_pair *
 pair_new(struct assocs *as, struct assoc *a, struct sa_offer *o, const struct keys_session *m,
     struct monotime now)
 {
-	struct sa_pair *p = calloc(1, sizeof(*p));
+	struct sa_pair *p;
 
+	if (hs_payload_check(&m->peer) != HS_OK || !pairs_make_room(as, a))
+		return NULL;
+	p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return NULL;
 	p->out = calloc(m->peer.n_spis, sizeof(*p->out));
@@ -227,8 +272,10 @@ assoc_confirm(struct assocs *as, struct assoc *a, uint64_t start, const struct e
 {
 	bool fresh = !a->up || a->peer_start != start;
 
-	if (fresh && a->up)
+	if (fresh && a->up) {
+		a->up = false;
 		as->ops->down(as->arg, a);
+	}
 	if (fresh)
 		a->up_since = now;
 	a->up = true;
@@ -237,12 +284,17 @@ assoc_confirm(struct assocs *as, struct assoc *a, uint64_t start, const struct e
 	a->retry_ms = 0;
 	a->retry = (struct monotime){ 0 };
 	a->problem[0] = '\0';
-	if (!endpoint_equal(&a->ep, ep)) {
-		a->ep = *ep;
+	if (address_set(as, a, ep))
 		as->ops->moved(as->arg, a);
-	}
 	stats_count(fresh ? STAT_ASSOCIATIONS : STAT_REKEYS);
 	as->ops->up(as->arg, a, fresh);
+}
+
+void
+assoc_retry(struct assoc *a, struct monotime now)
+{
+	a->retry = now;
+	a->retry_ms = RETRY_MIN_MS;
 }
 
 void
@@ -253,9 +305,10 @@ assoc_down(struct assocs *as, struct assoc *a, const char *why, struct monotime 
 	a->up = false;
 	pairs_drop_all(as, a);
 	attempts_drop_all(as, a);
+	a->candidate_nonce = 0;
 	strncpy(a->problem, why, sizeof(a->problem) - 1);
-	a->retry_ms = RETRY_MIN_MS;
-	a->retry = a->group->suite->id != SUITE_NONE && ipaddr_is_set(&a->ep.ip) ? now : (struct monotime){ 0 };
+	if (a->group->suite->id != SUITE_NONE && ipaddr_is_set(&a->ep.ip))
+		assoc_retry(a, now);
 	a->up_since = now;
 	if (was_up && as->ops->down != NULL)
 		as->ops->down(as->arg, a);
@@ -273,79 +326,144 @@ assoc_free(struct assocs *as, struct assoc *a)
 		;
 	*at = a->next;
 	table_remove(&as->table, &a->node);
+	known_put(as, a->known);
 	group_put(as->groups, a->group);
 	free(a);
 }
 
-/* The pair is confirmed: from now on we send on it, and what it replaces only receives. */
 static void
-pair_activate(struct assocs *as, struct sa_pair *p, const struct endpoint *from, struct monotime now)
+pair_drain(struct sa_pair *p, struct monotime now)
+{
+	p->state = SA_DRAINING;
+	p->expires = monotime_add_ms(now, ASSOC_DRAIN_MS);
+}
+
+/*
+ * p has been confirmed while q is active. The later handshake wins; but where two of them crossed the ends may see them in different
+ * order, so there the one that the lower host id began wins.
+ */
+static bool
+pair_loses(const struct assocs *as, const struct sa_pair *p, const struct sa_pair *q)
+{
+	bool lower = as->config.host_id < q->assoc->key.host_id;
+
+	if (p->peer_start != q->peer_start)
+		return p->peer_start < q->peer_start;
+	if (p->initiator == q->initiator)
+		return p->attempt < q->attempt;
+	return q->initiator == lower && !monotime_before(q->confirmed, p->begun);
+}
+
+/* Of a start of the peer that is over, or still a slot: what replaces them has been confirmed. */
+static void
+pairs_drop_other_starts(struct assocs *as, struct assoc *a, uint64_t start)
+{
+	struct sa_pair *following;
+
+	for (struct sa_pair *p = a->pairs; p != NULL; p = following) {
+		following = p->next;
+		if (p->peer_start != start)
+			pair_unlink(as, p);
+	}
+}
+
+/* Where to send from now on, when p has been confirmed by a packet from there. */
+static struct endpoint
+pair_endpoint(const struct sa_pair *p, const struct endpoint *from)
+{
+	const struct assoc *a = p->assoc;
+	bool same = a->up && a->peer_start == p->peer_start;
+
+	if (same && endpoint_equal(from, &a->ep))
+		return a->ep;
+	if (p->initiator || endpoint_equal(from, &p->ep))
+		return p->ep; /* the handshake went there and back */
+	return same ? a->ep : *from;
+}
+
+/* The first packet opened on p: it is confirmed. From now on we send on it, and what it replaces only receives. */
+static void
+pair_confirmed(struct assocs *as, struct sa_pair *p, const struct endpoint *from, struct monotime now)
 {
 	struct assoc *a = p->assoc;
-	bool answer = p->state == SA_HALF_OPEN;
+	struct sa_pair *q = a->active;
+	struct endpoint ep = pair_endpoint(p, from);
 
-	for (struct sa_pair *q = a->pairs; q != NULL; q = q->next) {
-		if (q != p && q->state == SA_ACTIVE) {
-			q->state = SA_DRAINING;
-			q->expires = monotime_add_ms(now, ASSOC_DRAIN_MS);
-		}
-	}
-	p->state = SA_ACTIVE;
-	p->expires = (struct monotime){ 0 };
-	a->active = p;
-	if (answer && (p->peer_start > a->confirmed_start ||
-			  (p->peer_start == a->confirmed_start && p->peer_attempt > a->confirmed_attempt))) {
+	uint32_t attempt = p->initiator ? 0 : p->attempt;
+
+	if (attempt_later(p->peer_start, attempt, a->confirmed_start, a->confirmed_attempt)) {
 		a->confirmed_start = p->peer_start;
-		a->confirmed_attempt = p->peer_attempt;
+		a->confirmed_attempt = attempt;
 	}
 	explicit_bzero(p->msg1, sizeof(p->msg1));
 	explicit_bzero(p->msg2, sizeof(p->msg2));
-	assoc_confirm(as, a, p->peer_start, from, now);
-	if (answer)
-		pair_send_dummy(as, p, now); /* the initiator waits to hear us */
+	attempts_drop_all(as, a); /* there are fresh keys */
+	if (!p->initiator)
+		pair_send_dummy(as, p, from, now); /* the initiator waits to hear us */
+	if (q != NULL && pair_loses(as, p, q)) {
+		pair_drain(p, now);
+		return;
+	}
+	if (q != NULL)
+		pair_drain(q, now);
+	p->state = SA_ACTIVE;
+	p->confirmed = now;
+	p->expires = (struct monotime){ 0 };
+	a->active = p;
+	a->key_id = p->key_id;
+	pairs_drop_other_starts(as, a, p->peer_start);
+	assoc_confirm(as, a, p->peer_start, &ep, now);
+	address_heard(as, a, from, now);
 }
 
 /* --- packets --- */
 
-/* A newer packet came from somewhere else: ask there, and move only when the echo returns (DESIGN.md section 5). */
-static void
-address_heard(struct assocs *as, struct assoc *a, const struct endpoint *from, struct monotime now)
+/* The key to begin with. Where the peer has had only the old one so far, that every other time: it may have the new one by now. */
+static uint32_t
+assoc_key_id(const struct assocs *as, struct assoc *a)
 {
-	if (endpoint_equal(from, &a->ep))
-		return;
-	if (a->candidate_nonce != 0 && monotime_diff_ms(now, a->candidate_since) < CANDIDATE_MS)
-		return;
-	a->candidate = *from;
-	random_bytes(&a->candidate_nonce, sizeof(a->candidate_nonce));
-	a->candidate_nonce |= 1; /* never 0 */
-	a->candidate_since = now;
-	as->ops->probe(as->arg, a, from, a->candidate_nonce);
-}
+	const struct key_info *k = groups_key(as->groups, a->group->key);
+	uint32_t id = group_key_id(as->groups, a->group, NULL);
 
-bool
-assoc_address_proven(struct assocs *as, struct assoc *a, uint64_t nonce, struct monotime now)
-{
-	if (a->candidate_nonce == 0 || nonce != a->candidate_nonce)
-		return false;
-	a->candidate_nonce = 0;
-	a->heard = now;
-	a->ep = a->candidate;
-	stats_count(STAT_PEER_MOVED);
-	as->ops->moved(as->arg, a);
-	return true;
+	if (k != NULL && a->key_id != 0 && a->key_id == k->old_id && a->key_tries++ % 2 == 1)
+		return k->old_id;
+	return id;
 }
 
 /* Only a known peer that still uses SAs of an earlier run of ours gets an answer: one handshake. */
 static void
 unknown_spi(struct assocs *as, const struct endpoint *from, struct monotime now)
 {
+	struct known *k = known_find(as, from);
+
 	stats_count(STAT_ESP_UNKNOWN_SPI);
-	for (struct assoc *a = as->first; a != NULL; a = a->next) {
-		if (a->group->suite->id == SUITE_NONE || !endpoint_equal(&a->ep, from))
-			continue;
-		if (ratelimit_take(as->unknown_spi, &from->ip, now))
-			assoc_connect(as, a, group_key_id(as->groups, a->group, NULL), from, true, now);
+	if (k == NULL || !bucket_take(&k->unknown_spi, 1, 1, now))
 		return;
+	for (struct assoc *a = as->first; a != NULL; a = a->next) {
+		if (a->known != k || a->group->suite->id == SUITE_NONE)
+			continue;
+		if (a->active == NULL || monotime_diff_ms(now, a->active->installed) >= ASSOC_ATTEMPT_MS)
+			assoc_connect(as, a, assoc_key_id(as, a), from, true, now);
+	}
+}
+
+/* A packet opened on p, before anybody looks into it. */
+static void
+pair_heard(struct assocs *as, struct sa_pair *p, const struct endpoint *from, bool newest, bool dummy,
+    struct monotime now)
+{
+	switch (p->state) {
+	case SA_HALF_OPEN:
+	case SA_UNHEARD:
+		pair_confirmed(as, p, from, now);
+		break;
+	case SA_ACTIVE:
+	case SA_DRAINING:
+		if (dummy && !p->initiator)
+			pair_send_dummy(as, p, from, now); /* our first one was lost */
+		if (newest && p->state == SA_ACTIVE)
+			address_heard(as, p->assoc, from, now);
+		break;
 	}
 }
 
@@ -374,10 +492,7 @@ assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct
 	a->heard = now;
 	a->rx_packets++;
 	a->rx_bytes += len;
-	if (in->pair->state == SA_HALF_OPEN || in->pair->state == SA_UNHEARD)
-		pair_activate(as, in->pair, from, now);
-	else if (newest && in->pair->state == SA_ACTIVE)
-		address_heard(as, a, from, now);
+	pair_heard(as, in->pair, from, newest, *next_header == ESP_NEXT_DUMMY, now);
 	return a;
 }
 
@@ -413,7 +528,7 @@ assoc_send(struct assocs *as, struct assoc *a, struct packet *p, uint8_t next_he
 }
 
 void
-pair_send_dummy(struct assocs *as, struct sa_pair *p, struct monotime now)
+pair_send_dummy(struct assocs *as, struct sa_pair *p, const struct endpoint *to, struct monotime now)
 {
 	struct packet *dummy = packet_get(as->pool);
 	uint8_t *at;
@@ -426,7 +541,7 @@ pair_send_dummy(struct assocs *as, struct sa_pair *p, struct monotime now)
 		return;
 	}
 	memset(at, 0, 16);
-	pair_send(as, p, dummy, ESP_NEXT_DUMMY, &p->ep, now);
+	pair_send(as, p, dummy, ESP_NEXT_DUMMY, to, now);
 }
 
 /* --- time --- */
@@ -465,7 +580,7 @@ pair_tick(struct assocs *as, struct sa_pair *p, struct monotime now)
 	if (p->state != SA_UNHEARD)
 		return p->expires;
 	if (!monotime_before(now, p->dummy)) {
-		pair_send_dummy(as, p, now);
+		pair_send_dummy(as, p, &p->ep, now);
 		p->dummy_ms = p->dummy_ms == 0 ? DUMMY_MS : p->dummy_ms * 2;
 		p->dummy = monotime_add_ms(now, p->dummy_ms);
 	}
@@ -485,12 +600,12 @@ assoc_tick(struct assocs *as, struct assoc *a, struct monotime now)
 	if (a->active != NULL) {
 		if (pair_worn(as, a->active, now) && !monotime_before(now, a->no_rekey_before)) {
 			a->no_rekey_before = monotime_add_ms(now, REKEY_AGAIN_MS);
-			assoc_connect(as, a, group_key_id(as->groups, a->group, NULL), &a->ep, false, now);
+			assoc_connect(as, a, assoc_key_id(as, a), &a->ep, false, now);
 		}
 		next = monotime_earliest(next, monotime_add_ms(now, 1000));
 	} else if (monotime_is_set(a->retry)) {
 		if (!monotime_before(now, a->retry)) {
-			assoc_connect(as, a, group_key_id(as->groups, a->group, NULL), &a->ep, false, now);
+			assoc_connect(as, a, assoc_key_id(as, a), &a->ep, false, now);
 			a->retry_ms = a->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : a->retry_ms * 2;
 			a->retry = monotime_add_ms(now, a->retry_ms);
 		}
@@ -504,6 +619,8 @@ assoc_forgettable(const struct assoc *a, struct monotime now)
 {
 	if (a->up || a->pairs != NULL || a->attempts != NULL)
 		return false;
+	if (assoc_virgin(a))
+		return monotime_diff_ms(now, a->born) > VIRGIN_FREE_MS;
 	return monotime_diff_ms(now, monotime_is_set(a->up_since) ? a->up_since : a->born) > IDLE_FREE_MS;
 }
 

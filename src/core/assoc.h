@@ -3,14 +3,16 @@
 
 /*
  * Associations: what ties this host to another under one (key, suite): the handshake that makes pairs of SAs, their confirmation, rekeying and end,
- * and the address packets go to. assoc.c has the SAs, handshake.c the handshake (DESIGN.md section 6), address.c the change of address. No
- * sockets and no clock: time comes in as `now`, sends go out through ops, so that tests run it in virtual time.
+ * and the address packets go to. assoc.c has the SAs, handshake.c the handshake (DESIGN.md section 6), admission.c whose handshakes are
+ * answered, address.c the address and its change. No sockets and no clock: time comes in as `now`, sends go out through ops, so that
+ * tests run it in virtual time.
  *
  * An association of SUITE_NONE has no SAs; clear.c makes it when an address has been proven, and marks it up.
  *
  * Life of an SA pair: HALF_OPEN (we answered message 1, nothing has opened yet) or UNHEARD (we got message 2, and repeat a dummy packet until
  * we hear the new SA) -> ACTIVE (we send on it) -> DRAINING (replaced; receives for 60 s more). Nobody sends data on an SA that is
- * not confirmed, and message 1 alone changes nothing but the one half-open slot.
+ * not confirmed, and message 1 alone changes nothing but the one half-open slot. Of pairs whose handshakes crossed both ends choose the
+ * same one to send on; the other goes straight to DRAINING.
  */
 
 #include <stdbool.h>
@@ -36,12 +38,15 @@
 #define ASSOC_ECHO_MS	 15000	/* silence after which an echo is sent */
 #define ASSOC_ECHO_TRIES 5	/* echoes a second apart without any answer: the peer is gone */
 #define ASSOC_HS_FREE	 20	/* message 1s a second that are answered without a cookie */
-#define ASSOC_JOBS_MAX	 64	/* message 1s being worked on by the keys process */
+#define ASSOC_JOBS_MAX	 64	/* message 1s being worked on by the keys process; half of it for hosts not known yet */
+#define ASSOC_PAIRS_MAX	 16	/* pairs of one association: then the oldest that drains makes room */
+#define ASSOC_HINTS_MAX	 256	/* attempts in all that something unauthenticated caused, to addresses not known yet */
 
 enum sa_state { SA_HALF_OPEN, SA_UNHEARD, SA_ACTIVE, SA_DRAINING };
 
 struct assoc;
 struct attempt;
+struct known;
 
 struct sa_in {
 	struct sadb_entry entry; /* owner: this struct */
@@ -62,16 +67,17 @@ struct sa_pair {
 	bool initiator;
 	uint32_t key_id;
 	uint64_t peer_start;
-	uint32_t peer_attempt; /* of the message 1 we answered */
-	struct endpoint ep;    /* where the handshake came from */
+	uint32_t attempt;   /* its message 1's number, of the host that sent it */
+	struct endpoint ep; /* where its message 1 came from, or went to */
+	struct monotime begun; /* its message 1 was sent, or came */
 	struct monotime installed;
+	struct monotime confirmed;
 	struct monotime expires; /* HALF_OPEN, UNHEARD, DRAINING */
 	struct monotime dummy;	 /* UNHEARD: next dummy packet */
 	int64_t dummy_ms;
 	uint8_t n_in, n_out;
 	struct sa_in *in; /* n_in of them */
 	struct sa_out *out;
-	uint32_t hs_id;
 	uint8_t msg1[HS_NOISE_LEN]; /* HALF_OPEN: a repeated message 1 gets the same answer */
 	uint8_t msg2[HS_NOISE_LEN];
 };
@@ -89,7 +95,9 @@ struct assoc {
 	bool up;	     /* confirmed: frames can go */
 	uint64_t peer_start; /* valid while up */
 	struct endpoint ep;  /* where packets go; kept when it goes down */
+	struct known *known; /* address.c: NULL as long as ep is not set */
 	struct ipaddr local; /* our address that its packets come to */
+	uint32_t inner_mtu;  /* largest IP packet of a vnet that needs no outer fragments on the way; 0: not known */
 	struct monotime up_since;
 	struct monotime heard; /* last authentic packet (none: last proven one) */
 	struct monotime sent;
@@ -99,6 +107,8 @@ struct assoc {
 	struct sa_pair *active; /* NULL while down */
 	uint64_t confirmed_start;   /* of the newest message 1 that led to a confirmed pair; */
 	uint32_t confirmed_attempt; /* anything not newer is a replay */
+	uint32_t key_id;	    /* that made the pair confirmed last */
+	unsigned key_tries;
 	struct attempt *attempts;
 	struct monotime retry; /* down: when to try the last address again */
 	int64_t retry_ms;
@@ -114,6 +124,7 @@ struct assoc {
 	char problem[128];	   /* the last thing that went wrong, in words; "" when up */
 };
 
+/* None of these frees or takes down an association; all else in this header they may call. */
 struct assocs_ops {
 	/* A control message to `to`. */
 	void (*control)(void *arg, const struct endpoint *to, enum control_type type, const uint8_t *body, size_t len);
@@ -154,11 +165,14 @@ struct assocs {
 	struct table table;
 	struct assoc *first;
 	struct table attempts; /* by hs_id */
+	size_t n_hints;	       /* of them, towards addresses not known yet */
 	struct respond_job *jobs;
 	size_t n_jobs;
+	uint32_t next_job;     /* token of the next one */
 	uint32_t next_attempt; /* number of our next message 1, in this start */
-	struct bucket hs_bucket;
-	struct ratelimit *unknown_spi;
+	struct table known;	 /* endpoints of associations */
+	struct bucket strangers; /* message 1s from addresses neither known nor proven */
+	struct ratelimit *proven;
 	struct siphash_key cookie_keys[2]; /* now and before */
 	struct monotime cookie_renewed;
 };
@@ -170,7 +184,7 @@ int assocs_init(struct assocs *as, const struct assocs_config *config, struct gr
 void assocs_fini(struct assocs *as);
 
 struct assoc *assoc_find(const struct assocs *as, uint64_t host_id, const struct group *g);
-/* Finds or makes. NULL at ASSOCS_MAX or when memory is short. */
+/* Finds or makes; at ASSOCS_MAX in place of one that has never been confirmed. NULL when there is none, or memory is short. */
 struct assoc *assoc_get(struct assocs *as, uint64_t host_id, struct group *g, struct monotime now);
 /* Takes it down and frees it. */
 void assoc_free(struct assocs *as, struct assoc *a);
@@ -184,6 +198,8 @@ void assoc_connect(struct assocs *as, struct assoc *a, uint32_t key_id, const st
 
 /* Confirmed at that address (SAs or clear): tells ops->up. For assoc.c and clear.c. */
 void assoc_confirm(struct assocs *as, struct assoc *a, uint64_t start, const struct endpoint *ep, struct monotime now);
+/* Where it was in an earlier run of ours: known from now on, and tried at once. */
+void assoc_remember(struct assocs *as, struct assoc *a, const struct endpoint *ep, struct monotime now);
 /* No way to it any more: SAs go, ops->down. */
 void assoc_down(struct assocs *as, struct assoc *a, const char *why, struct monotime now);
 

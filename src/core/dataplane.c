@@ -14,12 +14,14 @@
 #include "core/dataplane.h"
 #include "core/engine.h"
 #include "core/exchange.h"
+#include "core/fit.h"
 #include "core/hosts.h"
 #include "core/stats.h"
 #include "core/vnetctl.h"
 #include "varp/forward.h"
 
 #define TAP_BATCH    64	   /* frames read from one device before others get their turn */
+#define TOO_BIG_PER_S 20 /* answers to senders, of one vnet */
 #define QUEUE_HOLD_MS 3000 /* a frame waits no longer for the first member */
 
 /* --- to the network --- */
@@ -36,8 +38,11 @@ send_frame(struct engine *e, struct member *m, struct packet *p)
 {
 	struct assoc *a = m->assoc;
 	size_t len = p->len;
-	uint8_t *at = packet_push(p, VXLAN_HEADER_LEN);
+	uint8_t *at;
 
+	if (fit_clamp_mss(p->data, p->len, a->inner_mtu))
+		stats_count(STAT_MSS_CLAMPED);
+	at = packet_push(p, VXLAN_HEADER_LEN);
 	if (at == NULL || !a->up || a->group != m->vnet->group) {
 		packet_put(p);
 		return;
@@ -139,6 +144,24 @@ drop_frame(struct packet *p, enum stat why)
 	packet_put(p);
 }
 
+/* A frame that needs outer fragments: it goes, but a sender that can do with less is told so. */
+static void
+tell_too_big(struct engine *e, struct vnet *v, const struct assoc *a, const struct packet *p)
+{
+	struct virtio_net_hdr hdr = { 0 };
+	uint8_t answer[FIT_ERROR_MAX];
+	struct iovec iov[2] = { { &hdr, sizeof(hdr) }, { answer, 0 } };
+
+	if (p->len <= ETHER_HEADER_LEN + a->inner_mtu || a->inner_mtu == 0)
+		return;
+	stats_count(STAT_TOO_BIG);
+	if (!bucket_take(&v->too_big, TOO_BIG_PER_S, TOO_BIG_PER_S, engine_now(e)))
+		return;
+	iov[1].iov_len = fit_too_big(p->data, p->len, a->inner_mtu, answer);
+	if (iov[1].iov_len > 0 && writev(v->tap, iov, 2) > 0)
+		stats_count(STAT_TOO_BIG_TOLD);
+}
+
 /* One frame from our own device; consumes p. */
 static void
 frame_from_device(struct engine *e, struct vnet *v, struct packet *p)
@@ -165,7 +188,10 @@ frame_from_device(struct engine *e, struct vnet *v, struct packet *p)
 	else if (v->n_members == 0)
 		queue_frame(e, v, p);
 	else if (f.verdict == FORWARD_UNICAST) {
+		const struct member *m = f.route.via;
+
 		stats_count(STAT_FRAME_UNICAST);
+		tell_too_big(e, v, m->assoc, p);
 		send_frame(e, f.route.via, p);
 	} else
 		flood(e, v, p);
@@ -248,6 +274,8 @@ frame_from_network(struct engine *e, struct vnet *v, struct assoc *a, struct pac
 	}
 	if (m != NULL && m->assoc == a)
 		varp_remote_frame(e->varp, v->vni, a->key.host_id, m, &f.src, engine_now(e));
+	if (fit_clamp_mss(p->data, p->len, a->inner_mtu))
+		stats_count(STAT_MSS_CLAMPED);
 	if (v->tap < 0 || writev(v->tap, iov, 2) < 0) {
 		stats_count(STAT_DEVICE_RX_FAILED);
 		return;

@@ -170,8 +170,12 @@ gather(struct engine *e, enum message_type type, struct member *m, const struct 
 
 	for (i = 0; i < xs->n; i++) {
 		g = &xs->gathered[i];
-		if (g->assoc == m->assoc && g->vnet == m->vnet->vni && g->message.type == type)
+		if (g->assoc == m->assoc && g->vnet == m->vnet->vni)
 			break;
+	}
+	if (i < xs->n && xs->gathered[i].message.type != type) {
+		gathered_send(e, &xs->gathered[i]); /* what was said first arrives first */
+		xs->gathered[i].message.type = type;
 	}
 	if (i == GATHER_MAX) {
 		exchange_flush(e);
@@ -196,19 +200,10 @@ static void
 ops_send(void *arg, enum message_type type, uint32_t vnet, uint64_t host, const struct message_item *item)
 {
 	struct engine *e = arg;
-	struct vnet *v = vnet_by_vni(&e->vnets, vnet);
-	struct member *m;
+	struct member *m = member_find(&e->vnets, host, vnet);
 
-	if (v == NULL)
-		return;
-	if (host != 0) {
-		m = member_find(&e->vnets, host, vnet);
-		if (m != NULL)
-			gather(e, type, m, item);
-		return;
-	}
-	for (size_t i = 0; i < v->n_members; i++)
-		gather(e, type, v->members[i], item);
+	if (m != NULL)
+		gather(e, type, m, item);
 }
 
 static void

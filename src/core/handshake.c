@@ -9,9 +9,9 @@
 #include "core/assoc_internal.h"
 #include "core/stats.h"
 
-#define COOKIE_RENEW_MS	 120000
-#define HALF_OPEN_MIN_MS 1000 /* a half-open slot so young is not given to another message 1 */
+#define HALF_OPEN_MIN_MS 1000 /* a half-open slot so young is not given to an earlier message 1 */
 #define RESEND_MS	 100  /* doubles */
+#define COOKIES_MAX	 2
 
 /* One message 1 of ours that is out. */
 struct attempt {
@@ -21,6 +21,7 @@ struct attempt {
 	struct assoc *assoc;
 	struct endpoint ep;
 	uint32_t key_id;
+	uint32_t number; /* in the payload, counts up */
 	uint32_t handle; /* of the keys process; 0: not made yet */
 	struct sa_offer offer;
 	struct monotime started;
@@ -28,7 +29,8 @@ struct attempt {
 	int64_t resend_ms;
 	struct monotime sent;
 	bool hint; /* caused by something unauthenticated: sent once for each such cause, never by the clock */
-	struct endpoint answered; /* where the message 2 being finished came from */
+	bool stranger;	  /* counted in n_hints */
+	unsigned cookies; /* that were answered at once */
 	bool finishing;
 	uint8_t cookie[HS_COOKIE_LEN];
 	uint8_t noise[HS_NOISE_LEN];
@@ -49,7 +51,6 @@ struct respond_job {
 int
 handshake_init(struct assocs *as)
 {
-	random_bytes(as->cookie_keys, sizeof(as->cookie_keys));
 	return TABLE_INIT(&as->attempts, struct attempt, node, hs_id, ASSOCS_MAX * ASSOC_ATTEMPTS);
 }
 
@@ -75,7 +76,7 @@ attempt_drop(struct assocs *as, struct attempt *t)
 	if (t->handle != 0 && as->ops->forget != NULL)
 		as->ops->forget(as->arg, t->handle);
 	offer_drop(as, &t->offer);
-	explicit_bzero(t, sizeof(*t));
+	as->n_hints -= t->stranger;
 	free(t);
 }
 
@@ -92,24 +93,24 @@ attempt_ask_keys(struct assocs *as, struct attempt *t)
 	struct keys_initiate m = { .key_id = t->key_id, .suite = t->assoc->group->suite->id };
 
 	offer_payload(as, &t->offer, &m.payload);
-	m.payload.attempt = ++as->next_attempt;
+	t->number = ++as->next_attempt;
+	m.payload.attempt = t->number;
 	return as->ops->initiate(as->arg, t->hs_id, &m);
 }
 
-/* Is there room for one more attempt of a? One that has been out for a second yields to another address. */
+/* Is there room for one more attempt of a? What a hint caused yields: to an attempt of our own, or after a second to another hint. */
 static bool
-attempt_make_room(struct assocs *as, struct assoc *a, struct monotime now)
+attempt_make_room(struct assocs *as, struct assoc *a, bool hint, struct monotime now)
 {
 	struct attempt *oldest = NULL;
 	unsigned n = 0;
 
-	for (struct attempt *t = a->attempts; t != NULL; t = t->next, n++) {
-		if (oldest == NULL || monotime_before(t->started, oldest->started))
-			oldest = t;
-	}
+	for (struct attempt *t = a->attempts; t != NULL; t = t->next, n++)
+		if (t->hint)
+			oldest = t; /* new ones come first */
 	if (n < ASSOC_ATTEMPTS)
 		return true;
-	if (monotime_diff_ms(now, oldest->started) < 1000)
+	if (oldest == NULL || (hint && monotime_diff_ms(now, oldest->started) < 1000))
 		return false;
 	attempt_drop(as, oldest);
 	return true;
@@ -133,10 +134,11 @@ attempt_send(struct assocs *as, struct attempt *t, struct monotime now)
 
 /* There is an attempt to that address: what caused this one is worth a repetition. */
 static bool
-attempt_repeat(struct assocs *as, struct assoc *a, const struct endpoint *ep, bool hint, struct monotime now)
+attempt_repeat(struct assocs *as, struct assoc *a, uint32_t key_id, const struct endpoint *ep, bool hint,
+    struct monotime now)
 {
 	for (struct attempt *t = a->attempts; t != NULL; t = t->next) {
-		if (!endpoint_equal(&t->ep, ep))
+		if (t->key_id != key_id || !endpoint_equal(&t->ep, ep))
 			continue;
 		if (!hint)
 			t->hint = false;
@@ -151,10 +153,11 @@ void
 assoc_connect(struct assocs *as, struct assoc *a, uint32_t key_id, const struct endpoint *ep, bool hint,
     struct monotime now)
 {
+	bool stranger = hint && !(a->known != NULL && endpoint_equal(ep, &a->ep));
 	struct attempt *t;
 
-	if (key_id == 0 || !ipaddr_is_unicast(&ep->ip) || attempt_repeat(as, a, ep, hint, now) ||
-	    !attempt_make_room(as, a, now))
+	if (key_id == 0 || !ipaddr_is_unicast(&ep->ip) || attempt_repeat(as, a, key_id, ep, hint, now) ||
+	    !attempt_make_room(as, a, hint, now) || (stranger && as->n_hints >= ASSOC_HINTS_MAX))
 		return;
 	t = calloc(1, sizeof(*t));
 	if (t == NULL)
@@ -173,6 +176,8 @@ assoc_connect(struct assocs *as, struct assoc *a, uint32_t key_id, const struct 
 		free(t);
 		return;
 	}
+	t->stranger = stranger;
+	as->n_hints += stranger;
 	t->next = a->attempts;
 	a->attempts = t;
 	if (!attempt_ask_keys(as, t))
@@ -207,6 +212,7 @@ assocs_handshake2(struct assocs *as, const struct endpoint *from, const uint8_t 
 	struct hs_header h;
 	struct attempt *t;
 
+	(void)from; /* anybody may have sent it; packets go where message 1 went */
 	(void)now;
 	stats_count(STAT_HS2_RX);
 	if (hs2_parse(body, len, &h, &noise) != HS_OK) {
@@ -221,10 +227,9 @@ assocs_handshake2(struct assocs *as, const struct endpoint *from, const uint8_t 
 	}
 	m.handle = t->handle;
 	memcpy(m.noise, noise, sizeof(m.noise));
-	if (!as->ops->finish(as->arg, t->hs_id, &m))
-		return;
 	t->finishing = true;
-	t->answered = *from;
+	if (!as->ops->finish(as->arg, t->hs_id, &m))
+		t->finishing = false;
 }
 
 void
@@ -253,13 +258,10 @@ assocs_finished(struct assocs *as, uint32_t token, const struct keys_session *m,
 		p->state = SA_UNHEARD;
 		p->initiator = true;
 		p->key_id = t->key_id;
-		p->ep = t->answered;
+		p->attempt = t->number;
+		p->begun = t->started;
+		p->ep = t->ep;
 		p->dummy = now;
-		for (struct sa_pair *q = p->next, *following; q != NULL; q = following) {
-			following = q->next;
-			if (q->state == SA_UNHEARD)
-				q->expires = now; /* overtaken; the next tick frees it */
-		}
 	}
 	attempt_drop(as, t);
 }
@@ -267,7 +269,7 @@ assocs_finished(struct assocs *as, uint32_t token, const struct keys_session *m,
 void
 assocs_keys_restarted(struct assocs *as, struct monotime now)
 {
-	jobs_drop(as, NULL);
+	jobs_drop_all(as);
 	for (struct assoc *a = as->first; a != NULL; a = a->next) {
 		struct attempt *following;
 
@@ -310,51 +312,7 @@ attempts_tick(struct assocs *as, struct assoc *a, struct monotime now)
 	return next;
 }
 
-/* --- cookies: proof of the source address when message 1s come too fast (as in RFC 7296 section 2.6) --- */
-
-static void
-cookie_make(const struct siphash_key *key, const struct endpoint *ep, uint8_t out[static HS_COOKIE_LEN])
-{
-	struct {
-		struct endpoint ep;
-		uint32_t half;
-	} in;
-	uint64_t h;
-
-	memset(&in, 0, sizeof(in));
-	in.ep = *ep;
-	for (; in.half < 2; in.half++) {
-		h = siphash(key, &in, sizeof(in));
-		memcpy(out + in.half * 8, &h, 8);
-	}
-}
-
-static void
-cookies_renew(struct assocs *as, struct monotime now)
-{
-	if (monotime_is_set(as->cookie_renewed) && monotime_diff_ms(now, as->cookie_renewed) < COOKIE_RENEW_MS)
-		return;
-	as->cookie_keys[1] = as->cookie_keys[0];
-	random_bytes(&as->cookie_keys[0], sizeof(as->cookie_keys[0]));
-	as->cookie_renewed = now;
-}
-
-static bool
-cookie_valid(const struct assocs *as, const struct endpoint *from, const uint8_t cookie[static HS_COOKIE_LEN])
-{
-	uint8_t want[HS_COOKIE_LEN];
-
-	for (int i = 0; i < 2; i++) {
-		uint8_t diff = 0;
-
-		cookie_make(&as->cookie_keys[i], from, want);
-		for (size_t j = 0; j < sizeof(want); j++)
-			diff |= want[j] ^ cookie[j];
-		if (diff == 0)
-			return true;
-	}
-	return false;
-}
+/* --- cookies --- */
 
 static void
 cookie_send(struct assocs *as, const struct endpoint *to, const struct hs_header *h)
@@ -387,7 +345,8 @@ assocs_cookie(struct assocs *as, const struct endpoint *from, const uint8_t *bod
 		return;
 	}
 	memcpy(t->cookie, cookie, sizeof(t->cookie));
-	attempt_send(as, t, now);
+	if (t->cookies++ < COOKIES_MAX) /* forged ones do not make us send much; the true one counts at the next resend */
+		attempt_send(as, t, now);
 }
 
 /* --- responder --- */
@@ -405,14 +364,10 @@ job_drop(struct assocs *as, struct respond_job **at)
 }
 
 void
-jobs_drop(struct assocs *as, const struct group *g)
+jobs_drop_all(struct assocs *as)
 {
-	for (struct respond_job **at = &as->jobs; *at != NULL;) {
-		if (g == NULL || (*at)->group == g)
-			job_drop(as, at);
-		else
-			at = &(*at)->next;
-	}
+	while (as->jobs != NULL)
+		job_drop(as, &as->jobs);
 }
 
 void
@@ -436,31 +391,24 @@ send_message2(struct assocs *as, const struct endpoint *to, const struct hs_head
 	stats_count(STAT_HS2_TX);
 }
 
-/* A message 1 we have already answered gets the same answer; one being worked on none yet. */
+/*
+ * A message 1 we have already answered gets the same answer; one being worked on none yet. Whoever repeats it may have
+ * changed the header, which proves nothing.
+ */
 static bool
 seen_before(struct assocs *as, const struct endpoint *from, const struct hs_header *h, const uint8_t *noise)
 {
 	for (struct respond_job *j = as->jobs; j != NULL; j = j->next)
-		if (j->header.id == h->id && memcmp(j->noise, noise, HS_NOISE_LEN) == 0)
+		if (memcmp(j->noise, noise, HS_NOISE_LEN) == 0)
 			return true;
 	for (struct assoc *a = as->first; a != NULL; a = a->next) {
 		for (struct sa_pair *p = a->pairs; p != NULL; p = p->next) {
-			if (p->state != SA_HALF_OPEN || p->hs_id != h->id ||
-			    memcmp(p->msg1, noise, HS_NOISE_LEN) != 0)
+			if (p->state != SA_HALF_OPEN || memcmp(p->msg1, noise, HS_NOISE_LEN) != 0)
 				continue;
 			send_message2(as, from, h, p->msg2);
 			return true;
 		}
 	}
-	return false;
-}
-
-static bool
-known_endpoint(const struct assocs *as, const struct endpoint *ep)
-{
-	for (const struct assoc *a = as->first; a != NULL; a = a->next)
-		if (endpoint_equal(&a->ep, ep))
-			return true;
 	return false;
 }
 
@@ -477,7 +425,7 @@ job_start(struct assocs *as, struct group *g, const struct endpoint *from, const
 		free(j);
 		return;
 	}
-	j->token = h->id;
+	j->token = ++as->next_job; /* the id is the other's choice, and another may choose the same */
 	j->group = g;
 	g->refs++;
 	j->from = *from;
@@ -515,50 +463,57 @@ assocs_handshake1(struct assocs *as, const struct endpoint *from, const uint8_t 
 		stats_count(STAT_HS_UNKNOWN_KEY);
 		return;
 	}
-	cookies_renew(as, now);
-	if (!bucket_take(&as->hs_bucket, ASSOC_HS_FREE, ASSOC_HS_FREE, now) && !known_endpoint(as, from) &&
-	    !cookie_valid(as, from, cookie)) {
+	switch (admission_decide(as, from, cookie, now)) {
+	case ADMISSION_OK:
+		if (!seen_before(as, from, &h, noise))
+			job_start(as, g, from, &h, noise, now);
+		break;
+	case ADMISSION_COOKIE:
 		cookie_send(as, from, &h);
-		return;
-	}
-	if (seen_before(as, from, &h, noise))
-		return;
-	if (as->n_jobs >= ASSOC_JOBS_MAX) {
+		break;
+	case ADMISSION_DROP:
+		stats_count(STAT_RATE_LIMITED);
+		break;
+	case ADMISSION_BUSY:
 		stats_count(STAT_HS_BUSY);
-		return;
+		break;
 	}
-	job_start(as, g, from, &h, noise, now);
 }
 
-/* May this authentic message 1 take the half-open slot? What it replaces is freed. */
+/* Is a handshake of ours under way with the host behind a, to that address? */
+static bool
+begun_by_us(const struct assoc *a, const struct endpoint *ep)
+{
+	for (const struct attempt *t = a->attempts; t != NULL; t = t->next)
+		if (endpoint_equal(&t->ep, ep))
+			return true;
+	return false;
+}
+
+/*
+ * May this authentic message 1 take the half-open slot? It may be a recorded one, so it changes nothing else. What it replaces in
+ * the slot is freed: an earlier message 1 by the peer's count, or a later one that has had its time.
+ */
 static bool
 slot_take(struct assocs *as, struct assoc *a, const struct hs_payload *peer, const struct endpoint *from,
     struct monotime now)
 {
-	struct sa_pair **at;
-
-	if (peer->start < a->confirmed_start ||
-	    (peer->start == a->confirmed_start && peer->attempt <= a->confirmed_attempt)) {
+	if (!attempt_later(peer->start, peer->attempt, a->confirmed_start, a->confirmed_attempt)) {
 		stats_count(STAT_HS_REPLAYED);
 		return false;
 	}
-	for (struct attempt *t = a->attempts; t != NULL; t = t->next) {
-		if (!endpoint_equal(&t->ep, from))
-			continue;
-		if (as->config.host_id < peer->host_id) {
-			stats_count(STAT_HS_CROSSED);
-			return false;
-		}
-		attempt_drop(as, t);
-		break;
+	if (as->config.host_id < peer->host_id && begun_by_us(a, from)) {
+		stats_count(STAT_HS_CROSSED);
+		return false;
 	}
-	for (at = &a->pairs; *at != NULL; at = &(*at)->next) {
+	for (struct sa_pair **at = &a->pairs; *at != NULL; at = &(*at)->next) {
 		struct sa_pair *p = *at;
 
 		if (p->state != SA_HALF_OPEN)
 			continue;
-		if (monotime_diff_ms(now, p->installed) < HALF_OPEN_MIN_MS && peer->start == p->peer_start &&
-		    peer->attempt <= p->peer_attempt) {
+		if (!attempt_later(peer->start, peer->attempt, p->peer_start, p->attempt) &&
+		    (peer->start != p->peer_start || peer->attempt == p->attempt ||
+			monotime_diff_ms(now, p->installed) < HALF_OPEN_MIN_MS)) {
 			stats_count(STAT_HS_BUSY);
 			return false;
 		}
@@ -583,6 +538,8 @@ job_answer(struct assocs *as, struct respond_job *j, const struct keys_session *
 		stats_count(STAT_OWN_MESSAGE);
 		return;
 	}
+	if (j->group->vnets == 0)
+		return; /* the last one has gone meanwhile */
 	a = assoc_get(as, m->peer.host_id, j->group, now);
 	if (a == NULL || !slot_take(as, a, &m->peer, &j->from, now))
 		return;
@@ -591,9 +548,9 @@ job_answer(struct assocs *as, struct respond_job *j, const struct keys_session *
 		return;
 	p->state = SA_HALF_OPEN;
 	p->key_id = j->header.key_id;
-	p->peer_attempt = m->peer.attempt;
+	p->attempt = m->peer.attempt;
+	p->begun = j->since;
 	p->ep = j->from;
-	p->hs_id = j->header.id;
 	memcpy(p->msg1, j->noise, sizeof(p->msg1));
 	memcpy(p->msg2, m->noise, sizeof(p->msg2));
 	send_message2(as, &j->from, &j->header, p->msg2);

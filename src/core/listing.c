@@ -473,10 +473,10 @@ command_peer_list(struct request *r)
 static void
 print_hex(struct sxp_out *o, const char *key, const uint8_t *bytes, size_t len)
 {
-	char text[2 * SUITE_KEYMAT_MAX + 3] = "0x";
+	char text[2 * SUITE_KEYMAT_MAX + 1] = "";
 
 	for (size_t i = 0; i < len; i++)
-		snprintf(text + 2 + 2 * i, 3, "%02x", bytes[i]);
+		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 	sxp_out_kv(o, key, text);
 	explicit_bzero(text, sizeof(text));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -109,15 +110,23 @@ assoc_is_up(void *arg, struct assoc *a, bool fresh)
 {
 	struct engine *e = arg;
 
+	char ep[ENDPOINT_STRLEN];
+
 	exchange_up(e, a, fresh);
-	if (fresh)
+	vnetctl_path_changed(e, a);
+	if (fresh) {
+		log_info("host %016" PRIx64 " at %s: up (%s%s%s)", a->key.host_id, endpoint_format(&a->ep, ep),
+		    a->group->suite->name, a->group->key[0] != '\0' ? ", key " : "", a->group->key);
 		state_memo_changed(e);
+	}
 	engine_kick(e);
 }
 
 static void
 assoc_is_down(void *arg, struct assoc *a)
 {
+	log_info("host %016" PRIx64 ": down (%s%s%s)", a->key.host_id, a->group->suite->name,
+	    a->problem[0] != '\0' ? "): " : ")", a->problem);
 	exchange_down(arg, a);
 	state_memo_changed(arg);
 }

@@ -67,6 +67,9 @@
 	X(FRAME_UNICAST, "frame_unicast", "frames sent to the one host that has their destination")                       \
 	X(FRAME_FLOOD, "frame_flood", "frames flooded to all members")                                                    \
 	X(FRAME_COPIES, "frame_copies", "copies sent by floods")                                                          \
+	X(MSS_CLAMPED, "mss_clamped", "TCP SYNs whose MSS was lowered to what fits the path")                             \
+	X(TOO_BIG, "frame_too_big", "frames that travelled in outer fragments because they do not fit one packet")       \
+	X(TOO_BIG_TOLD, "frame_too_big_told", "senders of such frames that were told, by ICMP inside the vnet")           \
 	X(FRAME_SHORT, "frame_short", "frames without an Ethernet header, dropped")                                       \
 	X(FRAME_SOURCE, "frame_source", "frames whose source is a group address or zero, dropped")                        \
 	X(FRAME_LOCAL, "frame_local", "frames for an address behind our own device, dropped")                             \

@@ -16,6 +16,7 @@
 #include "base/packet.h"
 #include "base/table.h"
 #include "base/vnetid.h"
+#include "core/ratelimit.h"
 #include "core/vnetspec.h"
 
 #define VNETS_MAX	4096
@@ -62,6 +63,7 @@ struct vnet {
 	struct member **members;
 	size_t n_members, members_size;
 
+	struct bucket too_big; /* answers to senders of packets that do not fit */
 	struct packet *queue, **queue_tail;
 	unsigned queued;
 	struct monotime queued_at;

@@ -317,6 +317,12 @@ vnetctl_keys_changed(struct engine *e)
 /* --- links --- */
 
 void
+vnetctl_path_changed(struct engine *e, struct assoc *a)
+{
+	a->inner_mtu = (uint32_t)suite_inner_mtu(a->group->suite, underlay_mtu(e), ipaddr_header_len(&a->ep.ip));
+}
+
+void
 vnetctl_links_changed(struct engine *e)
 {
 	uint32_t ifs[TRANSPORT_IFS_MAX];
@@ -333,6 +339,8 @@ vnetctl_links_changed(struct engine *e)
 			v->mtu = l->mtu;
 		apply_mtu(e, v);
 	}
+	for (struct assoc *a = e->assocs.first; a != NULL; a = a->next)
+		vnetctl_path_changed(e, a);
 	for (size_t i = 0; i < linkmon_count(e->links) && n < TRANSPORT_IFS_MAX; i++) {
 		const struct linkmon_link *l = linkmon_at(e->links, i);
 

@@ -12,6 +12,7 @@
 #include "base/monotime.h"
 #include "core/vnetspec.h"
 
+struct assoc;
 struct engine;
 struct ipaddr;
 struct vnet;
@@ -30,6 +31,8 @@ int vnetctl_delete(struct engine *e, struct vnet *v, bool bridge, char error[sta
 void vnetctl_keys_changed(struct engine *e);
 /* Links or addresses changed: MTUs, multicast devices, lost devices. */
 void vnetctl_links_changed(struct engine *e);
+/* The address of an association changed: so may what fits on the way. */
+void vnetctl_path_changed(struct engine *e, struct assoc *a);
 /* Reading from the device failed. */
 void vnetctl_device_lost(struct engine *e, struct vnet *v, int err);
 /* Gives a restarted priv the queues of all devices. */
