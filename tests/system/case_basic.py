@@ -104,7 +104,11 @@ def test_guests(net):
         guests.append(host.guest("guest", "vnet97", f"10.0.0.{number}/24",
                                  mac=f"02:00:00:00:97:0{number}"))
     wait_until(lambda: guests[0].ping("10.0.0.2"), 10, "ping between guests")
-    assert guests[0].ping("10.0.0.2", size=1472), "a frame of 1500 bytes"
+    full = ["ping", "-n", "-c", "1", "-W", "1", "-s", "1472", "10.0.0.2", "-M"]
+    guests[0].run(*full, "dont")  # a frame of 1500 bytes crosses in outer fragments
+    told = guests[0].run(*full, "do", check=False).stdout
+    assert "mtu = 1392" in told, told  # one that must not be fragmented is told what fits
+    assert guests[0].ping("10.0.0.2", size=1472)  # and heeds it
 
 
 @case(limit=30)
