@@ -340,7 +340,7 @@ pair_drain(struct sa_pair *p, struct monotime now)
 
 /*
  * p has been confirmed while q is active. The later handshake wins; but where two of them crossed the ends may see them in different
- * order, so there the one that the lower host id began wins.
+ * order, so there the one that the lower host id began wins. Nobody begins one within ASSOC_SETTLE_MS after a confirmation.
  */
 static bool
 pair_loses(const struct assocs *as, const struct sa_pair *p, const struct sa_pair *q)
@@ -351,7 +351,7 @@ pair_loses(const struct assocs *as, const struct sa_pair *p, const struct sa_pai
 		return p->peer_start < q->peer_start;
 	if (p->initiator == q->initiator)
 		return p->attempt < q->attempt;
-	return q->initiator == lower && !monotime_before(q->confirmed, p->begun);
+	return q->initiator == lower && monotime_diff_ms(p->begun, q->confirmed) < ASSOC_SETTLE_MS / 2;
 }
 
 /* Of a start of the peer that is over, or still a slot: what replaces them has been confirmed. */

@@ -34,6 +34,7 @@
 #define ASSOCS_MAX	 4096
 #define ASSOC_ATTEMPTS	 4	/* handshakes out at once to different addresses of one host */
 #define ASSOC_ATTEMPT_MS 5000	/* after that an attempt is given up, and a half-open slot forgotten */
+#define ASSOC_SETTLE_MS	 1000	/* after a pair is confirmed no handshake is begun: what crossed it is told by that */
 #define ASSOC_DRAIN_MS	 60000	/* a replaced pair still receives */
 #define ASSOC_ECHO_MS	 15000	/* silence after which an echo is sent */
 #define ASSOC_ECHO_TRIES 5	/* echoes a second apart without any answer: the peer is gone */

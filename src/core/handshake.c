@@ -156,6 +156,8 @@ assoc_connect(struct assocs *as, struct assoc *a, uint32_t key_id, const struct 
 	bool stranger = hint && !(a->known != NULL && endpoint_equal(ep, &a->ep));
 	struct attempt *t;
 
+	if (a->active != NULL && monotime_diff_ms(now, a->active->confirmed) < ASSOC_SETTLE_MS)
+		return;
 	if (key_id == 0 || !ipaddr_is_unicast(&ep->ip) || attempt_repeat(as, a, key_id, ep, hint, now) ||
 	    !attempt_make_room(as, a, hint, now) || (stranger && as->n_hints >= ASSOC_HINTS_MAX))
 		return;

@@ -302,9 +302,7 @@ memo_entry(struct engine *e, const struct sxp *x)
 	a = assoc_get(&e->assocs, strtoull(host, NULL, 16), g, engine_now(e));
 	if (a == NULL || a->up)
 		return;
-	a->ep = ep;
-	a->retry = engine_now(e);
-	a->retry_ms = 1000;
+	assoc_remember(&e->assocs, a, &ep, engine_now(e));
 	engine_kick(e);
 }
 

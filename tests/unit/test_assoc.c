@@ -1,0 +1,783 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "assoc_sim.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "core/stats.h"
+#include "esp/esp.h"
+
+static struct sim *s;
+
+static struct sim *
+begin(uint64_t seed)
+{
+	s = sim_new(seed);
+	return s;
+}
+
+static void
+two(uint64_t seed)
+{
+	begin(seed);
+	sim_start(s, 0);
+	sim_start(s, 1);
+}
+
+static void
+end(void)
+{
+	sim_quiet(s);
+	sim_free(s);
+	s = NULL;
+}
+
+static void
+both_up(void)
+{
+	assert_true(sim_up(s, 0, 1));
+	assert_true(sim_up(s, 1, 0));
+	sim_agree(s, 0, 1);
+}
+
+static void
+nothing_missing(void)
+{
+	assert_int_equal(sim_missing(s, 0, 1), 0);
+	assert_int_equal(sim_missing(s, 1, 0), 0);
+}
+
+/* --- first handshake --- */
+
+static void
+first_from_either_side(void **state)
+{
+	(void)state;
+	for (unsigned first = 0; first < 2; first++) {
+		two(first);
+		sim_connect(s, first, !first, true);
+		sim_run(s, 100);
+		both_up();
+		assert_int_equal(s->hosts[0].up, 1);
+		assert_int_equal(s->hosts[0].fresh, 1);
+		assert_int_equal(s->hosts[1].fresh, 1);
+		assert_true(sim_assoc(s, first, !first)->active->initiator);
+		sim_stream(s, 1000, 10);
+		sim_run(s, 100);
+		nothing_missing();
+		assert_int_equal(s->hosts[0].n_got[1], 100);
+		end();
+	}
+}
+
+static void
+three_hosts(void **state)
+{
+	(void)state;
+	begin(3);
+	for (unsigned i = 0; i < 3; i++)
+		sim_start(s, i);
+	for (unsigned i = 0; i < 3; i++)
+		for (unsigned j = 0; j < 3; j++)
+			if (i != j)
+				sim_connect(s, i, j, true);
+	sim_run(s, 500);
+	sim_agree(s, 0, 1);
+	sim_agree(s, 1, 2);
+	sim_agree(s, 0, 2);
+	sim_quiet(s);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(s->hosts[i].as.sadb.table.count, 2);
+	end();
+}
+
+static void
+every_suite_and_number_of_sas(void **state)
+{
+	static const char *const suites[] = { "null-sha1", "aes128-sha1", "null-sha256",
+		"aes128-sha256", "aes128gcm", "aes256gcm" };
+
+	(void)state;
+	for (unsigned n = 1; n <= HS_SPI_MAX; n++) {
+		begin(n);
+		s->suite = suites[n % 6];
+		s->n_spis = n;
+		sim_start(s, 0);
+		s->n_spis = 1 + n % HS_SPI_MAX; /* the ends need not agree */
+		sim_start(s, 1);
+		sim_connect(s, 0, 1, true);
+		sim_run(s, 100);
+		both_up();
+		assert_int_equal(s->hosts[0].as.sadb.table.count, n);
+		assert_int_equal(s->hosts[1].as.sadb.table.count, s->n_spis);
+		sim_stream(s, 200, 10);
+		sim_run(s, 100);
+		nothing_missing();
+		end();
+	}
+}
+
+/* Both at once, with every difference in time there can be: one goes on, or both ends choose the same. */
+static void
+both_at_once(void **state)
+{
+	(void)state;
+	for (int rekey = 0; rekey < 2; rekey++) {
+		for (unsigned seed = 0; seed < 120; seed++) {
+			unsigned first;
+
+			two(seed);
+			s->jitter_ms = seed % 3 * 15;
+			first = sim_random(s, 2);
+			if (rekey) {
+				sim_connect(s, first, !first, false);
+				sim_run(s, 60000);
+				both_up();
+			}
+			sim_connect(s, first, !first, false);
+			sim_run(s, sim_random(s, 60));
+			sim_connect(s, !first, first, false);
+			sim_stream(s, 3000, 10);
+			both_up();
+			sim_run(s, 70000);
+			both_up();
+			nothing_missing();
+			assert_int_equal(sim_pairs(sim_assoc(s, 0, 1), SA_DRAINING), 0);
+			assert_int_equal(s->hosts[0].as.sadb.table.count, 1);
+			assert_int_equal(s->hosts[0].fresh, 1);
+			assert_int_equal(s->hosts[1].fresh, 1);
+			end();
+		}
+	}
+}
+
+/* Exactly together on an even network: only the lower host's goes on. */
+static void
+one_of_two_goes_on(void **state)
+{
+	(void)state;
+	for (int rekey = 0; rekey < 2; rekey++) {
+		uint64_t crossed = stats_values[STAT_HS_CROSSED];
+
+		two(1);
+		if (rekey) {
+			sim_connect(s, 1, 0, false);
+			sim_run(s, 1100);
+		}
+		sim_connect(s, 0, 1, false);
+		sim_connect(s, 1, 0, false);
+		sim_run(s, 1000);
+		both_up();
+		assert_true(sim_assoc(s, 0, 1)->active->initiator);
+		assert_int_equal(stats_values[STAT_HS_CROSSED], crossed + 1);
+		assert_int_equal(s->hosts[0].up, 1 + rekey);
+		assert_int_equal(s->hosts[1].up, 1 + rekey);
+		end();
+	}
+}
+
+/* --- loss --- */
+
+struct lose {
+	enum sim_kind kind;
+	int from; /* host, or -1 */
+	unsigned n, skip;
+};
+
+static bool
+lose_some(struct sim *sim, const struct sim_event *ev, void *arg)
+{
+	struct lose *l = arg;
+
+	if (sim_classify(ev->bytes, ev->len) != l->kind)
+		return false;
+	if (l->from >= 0 && !endpoint_equal(&ev->from, &sim->hosts[l->from].ep))
+		return false;
+	if (l->skip > 0) {
+		l->skip--;
+		return false;
+	}
+	if (l->n == 0)
+		return false;
+	l->n--;
+	return true;
+}
+
+static void
+messages_lost(void **state)
+{
+	static const struct lose cases[] = {
+		{ SIM_HS1, -1, 3, 0 },
+		{ SIM_HS2, -1, 1, 0 },
+		{ SIM_HS2, -1, 3, 0 },
+		{ SIM_ESP, 0, 1, 0 }, /* the confirmation */
+		{ SIM_ESP, 0, 4, 0 },
+		{ SIM_ESP, 1, 1, 0 }, /* the answer to it */
+		{ SIM_ESP, 1, 4, 0 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct lose l = cases[i];
+
+		two(i);
+		s->drop = lose_some;
+		s->arg = &l;
+		sim_connect(s, 0, 1, false);
+		sim_run(s, 4000);
+		assert_int_equal(l.n, 0);
+		both_up();
+		if (cases[i].kind == SIM_ESP)
+			assert_true(
+			    s->hosts[0].dummies >= 1 + cases[i].n); /* repeated until heard */
+		end();
+	}
+}
+
+/* Each single datagram of a first handshake and of a rekey lost in turn; data goes on. */
+static void
+each_datagram_lost(void **state)
+{
+	(void)state;
+	for (unsigned lost = 0;; lost++) {
+		struct lose l = { SIM_HS1, -1, 1, lost };
+
+		two(lost);
+		s->drop = lose_some;
+		s->arg = &l;
+		for (int kind = 0; kind < 3; kind++) {
+			static const enum sim_kind kinds[] = { SIM_HS1, SIM_HS2, SIM_ESP };
+
+			l = (struct lose){ kinds[kind], -1, 1, lost };
+			sim_connect(s, 0, 1, false);
+			sim_run(s, 6000);
+			both_up();
+			sim_connect(s, 1, 0, false);
+			sim_run(s, 6000);
+			both_up();
+		}
+		end();
+		if (l.n > 0)
+			break; /* there were fewer */
+	}
+}
+
+static void
+bad_network(void **state)
+{
+	(void)state;
+	for (unsigned seed = 0; seed < 40; seed++) {
+		two(seed);
+		s->loss_pct = 30;
+		s->dup_pct = 20;
+		s->jitter_ms = 80;
+		for (int i = 0; i < 20 && !(sim_up(s, 0, 1) && sim_up(s, 1, 0)); i++) {
+			sim_connect(s, sim_random(s, 2), 0, false);
+			sim_connect(s, 0, 1, false);
+			sim_run(s, 1000);
+		}
+		for (int i = 0; i < 5; i++) {
+			sim_stream(s, 2000, 20);
+			sim_connect(s, i % 2, !(i % 2), false);
+		}
+		s->loss_pct = s->dup_pct = 0;
+		sim_run(s, 6000);
+		sim_stream(s, 5000, 20); /* an unknown SPI mends what loss has torn */
+		sim_run(s, 70000);
+		both_up();
+		assert_int_equal(s->hosts[0].as.sadb.table.count, 1);
+		end();
+	}
+}
+
+/* --- rekey --- */
+
+static void
+rekey_stops(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		s->hosts[i].as.config.rekey_ms = 3600000;
+		s->hosts[i].as.config.rekey_packets = UINT64_MAX / 2;
+	}
+}
+
+static void
+rekey_under_traffic(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		begin(i);
+		if (i % 2 == 0)
+			s->rekey_ms = 7000;
+		else
+			s->rekey_packets = 700;
+		if (i & 2)
+			s->jitter_ms = 50; /* reordered */
+		if (i & 4)
+			s->suite = "aes256gcm";
+		sim_start(s, 0);
+		sim_start(s, 1);
+		sim_connect(s, i / 4, !(i / 4), true);
+		sim_run(s, 200);
+		both_up();
+		sim_stream(s, 60000, 10);
+		assert_in_range(s->hosts[0].up, 6, 12);
+		assert_int_equal(s->hosts[0].fresh, 1);
+		assert_int_equal(s->hosts[0].down, 0);
+		rekey_stops();
+		sim_run(s, 70000);
+		nothing_missing();
+		both_up();
+		assert_int_equal(s->hosts[0].as.sadb.table.count, 1);
+		assert_int_equal(s->hosts[1].as.sadb.table.count, 1);
+		end();
+	}
+}
+
+static void
+replaced_sas_drain(void **state)
+{
+	(void)state;
+	two(1);
+	sim_connect(s, 0, 1, true);
+	sim_run(s, 1100);
+	sim_connect(s, 0, 1, false);
+	sim_run(s, 100);
+	assert_int_equal(sim_pairs(sim_assoc(s, 0, 1), SA_DRAINING), 1);
+	sim_run(s, ASSOC_DRAIN_MS - 1000);
+	assert_int_equal(sim_pairs(sim_assoc(s, 0, 1), SA_DRAINING), 1);
+	assert_int_equal(sim_pairs(sim_assoc(s, 1, 0), SA_DRAINING), 1);
+	sim_run(s, 1000);
+	assert_int_equal(sim_pairs(sim_assoc(s, 0, 1), SA_DRAINING), 0);
+	assert_int_equal(sim_pairs(sim_assoc(s, 1, 0), SA_DRAINING), 0);
+	both_up();
+	end();
+}
+
+/* Rekeying again and again does not pile pairs up. */
+static void
+pairs_are_bounded(void **state)
+{
+	(void)state;
+	two(1);
+	for (int i = 0; i < 3 * ASSOC_PAIRS_MAX; i++) {
+		sim_connect(s, i % 2, !(i % 2), false);
+		sim_run(s, 1200);
+		assert_true(s->hosts[0].as.sadb.table.count <= ASSOC_PAIRS_MAX + 1);
+	}
+	both_up();
+	assert_int_equal(s->hosts[0].fresh, 1);
+	end();
+}
+
+/* --- restarts --- */
+
+static void
+peer_restarts(void **state)
+{
+	(void)state;
+	for (unsigned dead = 0; dead < 2; dead++) {
+		unsigned alive = !dead;
+
+		two(dead);
+		sim_connect(s, 0, 1, true);
+		sim_run(s, 60000);
+		sim_stop(s, dead);
+		sim_start(s, dead);
+		/* It knows nobody: what the other still sends has an SPI nobody knows. */
+		sim_send(s, alive, dead);
+		sim_run(s, 100);
+		assert_false(sim_up(s, dead, alive));
+		/* The memo of the engine before names the address: now the same packet makes it begin. */
+		struct assoc *a = assoc_get(
+		    &s->hosts[dead].as, s->hosts[alive].id, s->hosts[dead].group, s->now);
+		assoc_remember(&s->hosts[dead].as, a, &s->hosts[alive].ep, s->now);
+		a->retry = monotime_add_ms(s->now, 3600000);
+		sim_send(s, alive, dead);
+		sim_run(s, 100);
+		both_up();
+		assert_int_equal(s->hosts[alive].fresh, 2);
+		assert_int_equal(s->hosts[alive].down, 1);
+		assert_int_equal(sim_pairs(sim_assoc(s, alive, dead), SA_DRAINING),
+		    0); /* of a start that is over */
+		sim_stream(s, 1000, 10);
+		sim_run(s, 100);
+		assert_int_equal(sim_missing(s, alive, dead), 2);
+		end();
+
+		two(dead);
+		sim_connect(s, 0, 1, true);
+		sim_run(s, 60000);
+		sim_stop(s, dead);
+		sim_start(s, dead);
+		a = assoc_get(&s->hosts[dead].as, s->hosts[alive].id, s->hosts[dead].group, s->now);
+		assoc_remember(&s->hosts[dead].as, a, &s->hosts[alive].ep, s->now);
+		sim_run(s, 100); /* by itself, at once */
+		both_up();
+		end();
+	}
+}
+
+static void
+keys_role_restarts(void **state)
+{
+	(void)state;
+	two(1);
+	/* In the middle of a handshake, at either end. */
+	for (unsigned who = 0; who < 2; who++) {
+		sim_connect(s, 0, 1, false);
+		sim_run(s, 5);
+		sim_keys_stop(s, who);
+		sim_run(s, 300);
+		sim_keys_start(s, who);
+		sim_run(s, 3000);
+		both_up();
+	}
+	/* With both away the SAs go on. */
+	sim_keys_stop(s, 0);
+	sim_keys_stop(s, 1);
+	sim_connect(s, 0, 1, false);
+	assert_int_equal(s->hosts[0].as.attempts.count, 0);
+	sim_stream(s, 2000, 10);
+	sim_run(s, 100);
+	nothing_missing();
+	sim_keys_start(s, 0);
+	sim_keys_start(s, 1);
+	/* The answer of one that has died comes to nobody. */
+	sim_connect(s, 0, 1, false);
+	sim_keys_stop(s, 0);
+	sim_keys_start(s, 0);
+	sim_run(s, 1000);
+	both_up();
+	end();
+}
+
+/* --- going down --- */
+
+static void
+down_and_retry(void **state)
+{
+	struct assoc *a;
+	unsigned long before;
+	int64_t gap = 0;
+
+	(void)state;
+	two(1);
+	sim_connect(s, 0, 1, true);
+	sim_run(s, 1000);
+	s->hosts[1].running = false; /* it hears nothing for a while */
+	a = sim_assoc(s, 0, 1);
+	assoc_down(&s->hosts[0].as, a, "silent", s->now);
+	assert_int_equal(s->hosts[0].down, 1);
+	assert_int_equal(s->hosts[0].as.sadb.table.count, 0);
+	assert_false(sim_send(s, 0, 1));
+	sim_run(s, 60000);
+	assert_string_equal(a->problem, "no answer to the handshake from 10.0.0.2:1798");
+	before = s->n_datagrams;
+	sim_run(s, 60000);
+	assert_in_range(s->n_datagrams - before, 12, 40); /* every 15 s, each repeated for 5 s */
+	s->hosts[1].running = true;
+	while (!sim_up(s, 0, 1) && gap < 20000) {
+		sim_run(s, 100);
+		gap += 100;
+	}
+	both_up();
+	assert_string_equal(a->problem, "");
+	assert_int_equal(s->hosts[0].fresh, 2);
+	end();
+}
+
+/* Down for good: forgotten after ten minutes; never up: after one. */
+static void
+forgotten(void **state)
+{
+	(void)state;
+	two(1);
+	sim_connect(s, 0, 1, true);
+	sim_run(s, 1000);
+	s->hosts[1].running = false;
+	sim_connect(s, 0, 2, false);
+	assoc_down(&s->hosts[0].as, sim_assoc(s, 0, 1), "silent", s->now);
+	sim_run(s, 58000);
+	assert_non_null(sim_assoc(s, 0, 2));
+	sim_run(s, 12000);
+	assert_null(sim_assoc(s, 0, 2));
+	assert_non_null(sim_assoc(s, 0, 1));
+	sim_run(s, 620000);
+	assert_null(s->hosts[0].as.first);
+	assert_int_equal(s->hosts[0].gone, 2);
+	assert_int_equal(s->hosts[0].as.known.count, 0);
+	s->hosts[1].running = true;
+	end();
+}
+
+static void
+freed_while_up(void **state)
+{
+	(void)state;
+	two(1);
+	sim_connect(s, 0, 1, true);
+	sim_run(s, 1100);
+	sim_connect(s, 0, 1, false);
+	assoc_free(&s->hosts[0].as, sim_assoc(s, 0, 1));
+	assert_int_equal(s->hosts[0].down, 1);
+	assert_int_equal(s->hosts[0].gone, 1);
+	assert_int_equal(s->hosts[0].as.sadb.table.count, 0);
+	sim_connect(s, 1, 0, false);
+	sim_run(s, 1100);
+	both_up();
+	/* A group that loses its last vnet while a message 1 is at the keys role makes nothing new. */
+	sim_connect(s, 1, 0, false);
+	sim_run(s, 12);
+	assert_int_equal(s->hosts[0].as.n_jobs, 1);
+	s->hosts[0].group->vnets = 0;
+	assoc_free(&s->hosts[0].as, sim_assoc(s, 0, 1));
+	sim_run(s, 1100);
+	assert_null(s->hosts[0].as.first);
+	end();
+}
+
+/* --- keys --- */
+
+static void
+file_keys(void **state)
+{
+	char dirs[SIM_DIRS][SIM_DIR_LEN];
+	uint64_t unknown;
+
+	(void)state;
+	sim_make_dirs(dirs);
+	sim_write_key(dirs[0], "default.psk", 1);
+	sim_write_key(dirs[1], "default.psk", 1);
+	begin(1);
+	s->hosts[0].keys_dir = dirs[0];
+	s->hosts[1].keys_dir = dirs[1];
+	sim_start(s, 0);
+	sim_start(s, 1);
+	sim_connect(s, 0, 1, true);
+	sim_run(s, 100);
+	both_up();
+
+	/* One has swapped its key, the other not yet: what they have goes on, and rekeys with the old one. */
+	sim_write_key(dirs[0], "default.psk", 2);
+	sim_write_key(dirs[0], "default.old.psk", 1);
+	sim_keys_stop(s, 0);
+	sim_keys_start(s, 0);
+	s->hosts[0].as.config.rekey_ms = 1000;
+	unknown = stats_values[STAT_HS_UNKNOWN_KEY];
+	sim_stream(s, 12000, 100);
+	rekey_stops();
+	assert_true(stats_values[STAT_HS_UNKNOWN_KEY] > unknown);
+	assert_in_range(s->hosts[0].up, 2, 6);
+	assert_int_equal(s->hosts[0].fresh, 1);
+	nothing_missing();
+	/* Now the other one, too. */
+	sim_write_key(dirs[1], "default.psk", 2);
+	sim_write_key(dirs[1], "default.old.psk", 1);
+	sim_keys_stop(s, 1);
+	sim_keys_start(s, 1);
+	s->hosts[0].as.config.rekey_ms = 1000;
+	sim_stream(s, 12000, 100);
+	rekey_stops();
+	both_up();
+	assert_int_equal(sim_assoc(s, 0, 1)->key_id, s->hosts[0].groups.keys[0].id);
+	sim_run(s, 100);
+	nothing_missing();
+	end();
+	sim_remove_dirs(dirs);
+}
+
+static void
+wrong_key(void **state)
+{
+	char dirs[SIM_DIRS][SIM_DIR_LEN];
+	uint64_t unknown = stats_values[STAT_HS_UNKNOWN_KEY], failed = stats_values[STAT_HS_FAILED];
+
+	(void)state;
+	sim_make_dirs(dirs);
+	sim_write_key(dirs[0], "default.psk", 1);
+	sim_write_key(dirs[1], "default.psk", 2);
+	begin(1);
+	s->hosts[0].keys_dir = dirs[0];
+	s->hosts[1].keys_dir = dirs[1];
+	sim_start(s, 0);
+	sim_start(s, 1);
+	sim_connect(s, 0, 1, false);
+	sim_run(s, 6000);
+	assert_false(sim_up(s, 0, 1));
+	assert_true(stats_values[STAT_HS_UNKNOWN_KEY] > unknown);
+	assert_null(s->hosts[1].as.first);
+	/* The id of the other's key, but not the key. */
+	s->hosts[1].groups.keys[0].id = s->hosts[0].groups.keys[0].id;
+	for (size_t i = 0; i < s->hosts[1].groups.n_keys; i++)
+		s->hosts[1].groups.keys[i].id = s->hosts[0].groups.keys[0].id;
+	sim_connect(s, 0, 1, false);
+	sim_run(s, 6000);
+	assert_false(sim_up(s, 0, 1));
+	assert_true(stats_values[STAT_HS_FAILED] > failed);
+	end();
+	sim_remove_dirs(dirs);
+}
+
+static void
+suite_mismatch(void **state)
+{
+	uint64_t unknown = stats_values[STAT_HS_UNKNOWN_KEY];
+
+	(void)state;
+	begin(1);
+	sim_start(s, 0);
+	s->suite = "null-sha1";
+	sim_start(s, 1);
+	sim_connect(s, 0, 1, false);
+	sim_run(s, 6000);
+	assert_true(stats_values[STAT_HS_UNKNOWN_KEY] > unknown);
+	assert_false(sim_up(s, 0, 1));
+	assert_null(s->hosts[1].as.first);
+	end();
+}
+
+/* --- the address --- */
+
+static void
+peer_moves(void **state)
+{
+	struct endpoint old, elsewhere = sim_endpoint(10, 9, 9, 9, 4500);
+
+	(void)state;
+	for (unsigned mover = 0; mover < 2; mover++) {
+		unsigned stays = !mover;
+		struct assoc *a;
+
+		two(mover);
+		sim_connect(s, 0, 1, true);
+		sim_run(s, 60000);
+		a = sim_assoc(s, stays, mover);
+		old = s->hosts[mover].ep;
+		s->hosts[mover].ep = elsewhere;
+		sim_send(s, mover, stays);
+		sim_run(s, 12);
+		assert_int_equal(s->hosts[stays].probes, 1);
+		assert_true(endpoint_equal(&a->ep, &old)); /* not before the echo has come back */
+		sim_run(s, 100);
+		assert_true(endpoint_equal(&a->ep, &elsewhere));
+		assert_int_equal(s->hosts[stays].moved, 2);
+		sim_stream(s, 1000, 10);
+		sim_run(s, 100);
+		nothing_missing();
+		assert_int_equal(s->hosts[stays].as.known.count, 1);
+		end();
+	}
+}
+
+static void
+address_not_proven(void **state)
+{
+	struct endpoint liar = sim_endpoint(10, 6, 6, 6, 1);
+	struct endpoint real;
+	struct assoc *a;
+
+	(void)state;
+	two(1);
+	sim_connect(s, 0, 1, true);
+	sim_run(s, 1100);
+	a = sim_assoc(s, 1, 0);
+	real = a->ep;
+	/* The newest packet, caught and sent on from elsewhere before it arrives; again and again. */
+	for (int i = 0; i < 50; i++) {
+		sim_send(s, 0, 1);
+		s->delay_ms = 1;
+		sim_replay(s, s->n_records - 1, &liar);
+		s->delay_ms = 10;
+		sim_run(s, 100);
+	}
+	assert_in_range(s->hosts[1].probes, 4, 7); /* at most one a second */
+	assert_true(endpoint_equal(&s->hosts[1].probed, &liar));
+	assert_true(endpoint_equal(&a->ep, &real));
+	assert_int_equal(s->hosts[1].moved, 1);
+	/* An older packet from elsewhere is not even asked about. */
+	s->hosts[1].probes = 0;
+	sim_run(s, 2000);
+	sim_send(s, 0, 1);
+	sim_send(s, 0, 1);
+	s->delay_ms = 30;
+	sim_run(s, 5);
+	sim_replay(s, s->n_records - 2, &liar);
+	sim_run(s, 1100);
+	assert_int_equal(s->hosts[1].probes, 0);
+	/* A nonce of before does not count once it is down. */
+	a->candidate = liar;
+	a->candidate_nonce = 7;
+	assoc_down(&s->hosts[1].as, a, "test", s->now);
+	assert_false(assoc_address_proven(&s->hosts[1].as, a, 7, s->now));
+	s->delay_ms = 10;
+	sim_run(s, 1100);
+	end();
+}
+
+/* A rekey whose confirmation is sent on from elsewhere moves nothing either. */
+static void
+rekey_moves_no_address(void **state)
+{
+	struct endpoint liar = sim_endpoint(10, 6, 6, 6, 1);
+	struct assoc *a;
+
+	(void)state;
+	two(1);
+	sim_connect(s, 0, 1, true);
+	sim_run(s, 10000);
+	a = sim_assoc(s, 1, 0);
+	sim_connect(s, 0, 1, false);
+	for (int i = 0; i < 100 && a->active->initiator == false && s->hosts[1].up < 2; i++) {
+		size_t before = s->n_records;
+
+		sim_run(s, 1);
+		for (size_t r = before; r < s->n_records && r > 0; r++) {
+			if (!endpoint_equal(&s->records[r].from, &s->hosts[0].ep))
+				continue;
+			s->delay_ms = 1;
+			sim_replay(s, r, &liar);
+			s->delay_ms = 10;
+		}
+	}
+	sim_run(s, 1100);
+	assert_int_equal(s->hosts[1].up, 2);
+	assert_true(endpoint_equal(&a->ep, &s->hosts[0].ep));
+	both_up();
+	end();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(first_from_either_side),
+		cmocka_unit_test(three_hosts),
+		cmocka_unit_test(every_suite_and_number_of_sas),
+		cmocka_unit_test(both_at_once),
+		cmocka_unit_test(one_of_two_goes_on),
+		cmocka_unit_test(messages_lost),
+		cmocka_unit_test(each_datagram_lost),
+		cmocka_unit_test(bad_network),
+		cmocka_unit_test(rekey_under_traffic),
+		cmocka_unit_test(replaced_sas_drain),
+		cmocka_unit_test(pairs_are_bounded),
+		cmocka_unit_test(peer_restarts),
+		cmocka_unit_test(keys_role_restarts),
+		cmocka_unit_test(down_and_retry),
+		cmocka_unit_test(forgotten),
+		cmocka_unit_test(freed_while_up),
+		cmocka_unit_test(file_keys),
+		cmocka_unit_test(wrong_key),
+		cmocka_unit_test(suite_mismatch),
+		cmocka_unit_test(peer_moves),
+		cmocka_unit_test(address_not_proven),
+		cmocka_unit_test(rekey_moves_no_address),
+	};
+
+	if (!noise_global_init() || !cipher_global_init())
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
