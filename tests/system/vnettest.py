@@ -15,6 +15,7 @@ takes down whatever happens. The simplest one:
 Namespaces are called vtPID-NAME, so cases run side by side, and what a killed one left is found.
 """
 
+import ctypes
 import functools
 import json
 import os
@@ -22,6 +23,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -32,6 +34,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("VNET_BUILD", ROOT)).resolve()
 SEGMENTS_V4 = ("192.0.2", "198.51.100", "203.0.113")     # RFC 5737; IPv6 is 2001:db8:N::/64
 GUEST_MTU = 1500
+SO_RCVBUFFORCE = 33
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
 
 
@@ -141,6 +144,25 @@ class Namespace:
         proc = subprocess.Popen(self.inside(argv), **{"stdin": subprocess.DEVNULL, **options})
         self.children.append(proc)
         return proc
+
+    def socket(self, *args):
+        """A socket of this namespace, in this process."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open("/proc/thread-self/ns/net") as own, open(f"/run/netns/{self.ns}") as there:
+            if libc.setns(there.fileno(), 0) < 0:
+                raise OSError(ctypes.get_errno(), f"setns {self.ns}")
+            try:
+                return socket.socket(*args)
+            finally:
+                libc.setns(own.fileno(), 0)
+
+    def packet_socket(self, dev, ethertype):
+        """Sends and receives frames with that ethertype on a device; recv() never blocks."""
+        raw = self.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ethertype))
+        raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+        raw.bind((dev, ethertype))
+        raw.setblocking(False)
+        return raw
 
     def sysctl(self, name, value):
         self.run("sh", "-c", f"echo {value} >/proc/sys/{name.replace('.', '/')}")
@@ -291,6 +313,10 @@ class Host(Namespace):
 
     def vn_json(self, *args):
         return json.loads(self.vn(*args, "-j").stdout)
+
+    def stats(self):
+        """{counter: value}"""
+        return {row["name"]: row["value"] for row in self.vn_json("stats")}
 
     # Guests
 
