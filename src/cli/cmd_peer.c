@@ -28,12 +28,18 @@ change_peer(struct vn *vn, const char *name)
 
 	if (vn->value[OPT_PORT])
 		sxp_out_kv(&request, "port", vn->value[OPT_PORT]);
+	if (vn->value[OPT_VXLAN])
+		sxp_out_kv(&request, "vxlan", vn->value[OPT_HUB] ? "hub" : "member");
 	return vn_do(vn, request);
 }
 
 enum vn_status
 cmd_peer_add(struct vn *vn)
 {
+	if (vn->value[OPT_HUB] && !vn->value[OPT_VXLAN]) {
+		complain("--hub", "expected only with --vxlan");
+		return VN_USAGE;
+	}
 	return change_peer(vn, "peer.add");
 }
 

@@ -63,6 +63,16 @@ static const struct vn_option peer_options[] = {
 	{ OPT_PORT, 'p', "port", "N", "UDP port of the peer. Default: 1798." },
 	VN_OPTION_END,
 };
+static const struct vn_option peer_add_options[] = {
+	{ OPT_PORT, 'p', "port", "N", "UDP port of the peer. Default: 1798." },
+	{ OPT_VXLAN, '\0', "vxlan", NULL,
+	    "HOST is the IP address of a kernel VXLAN device without vnetd: a member of every vnet of "
+	    "level none with an id of 16 bits, which is its VNI. Default: a host with vnetd." },
+	{ OPT_HUB, '\0', "hub", NULL,
+	    "With --vxlan: this host carries the device to all other members, which then need not "
+	    "name it. Default: only this host reaches it." },
+	VN_OPTION_END,
+};
 static const struct vn_option gen_options[] = {
 	{ OPT_REPLACE, '\0', "replace", NULL,
 	    "Replace a key that exists; the old one is accepted until key-retire. Default: an "
@@ -123,7 +133,7 @@ const struct vn_command vn_commands[] = {
 
 	{ "Other hosts", "peers", "", 0, 0, cmd_peers, NULL,
 	    "list hosts, their state and what is wrong", "Example: vn peers" },
-	{ "Other hosts", "peer-add", "HOST", 1, 1, cmd_peer_add, peer_options,
+	{ "Other hosts", "peer-add", "HOST", 1, 1, cmd_peer_add, peer_add_options,
 	    "look for a host that multicast does not reach",
 	    "HOST is an IP address or a name.\nExample: vn peer-add gate.example.org" },
 	{ "Other hosts", "peer-delete", "HOST", 1, 1, cmd_peer_delete, peer_options,

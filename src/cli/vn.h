@@ -23,6 +23,7 @@ enum vn_option_id {
 	OPT_ALL,
 	OPT_BRIDGE,
 	OPT_FORMAT,
+	OPT_HUB,
 	OPT_INTERFACE,
 	OPT_KEY,
 	OPT_KEYS,
@@ -34,6 +35,7 @@ enum vn_option_id {
 	OPT_SECURITY,
 	OPT_SUITE,
 	OPT_VNETIF,
+	OPT_VXLAN,
 	OPT_COUNT
 };
 

@@ -93,6 +93,8 @@ struct assoc {
 	struct assoc_key key;
 	struct assoc *next; /* all of them */
 	struct group *group;
+	bool plain;	     /* a kernel VXLAN device, nobody to talk to: plain.h */
+	bool hub;	     /* one that is a port of ours */
 	bool up;	     /* confirmed: frames can go */
 	uint64_t peer_start; /* valid while up */
 	struct endpoint ep;  /* where packets go; kept when it goes down */

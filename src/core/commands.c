@@ -167,19 +167,12 @@ varp_flush_command(struct request *r)
 static bool
 varp_mcaddr_command(struct request *r)
 {
-	const char *addr = sxp_get(r->expr, "addr"), *ttl = sxp_get(r->expr, "ttl");
 	struct engine *e = r->engine;
-	struct ipaddr group;
-	char *end = NULL;
-	unsigned long hops = ttl != NULL ? strtoul(ttl, &end, 10) : e->config.group_ttl;
+	char error[VNETSPEC_ERROR_MAX];
 
-	if (addr == NULL || !ipaddr_parse(addr, &group) || !ipaddr_is_multicast(&group))
-		return usage(r, addr != NULL ? addr : "addr", "not a multicast address, expected one like 224.10.0.1");
-	if (ttl != NULL && (end == ttl || *end != '\0' || hops < 1 || hops > 255))
-		return usage(r, ttl, "not a TTL, expected 1 to 255");
-	e->config.group = group;
-	e->config.group_ttl = (uint8_t)hops;
-	transport_set_group(e->transport, &group, e->config.group_ttl, e->config.port);
+	if (!config_parse_mcaddr(r->expr, &e->config.group, &e->config.group_ttl, error))
+		return usage(r, "varp.mcaddr", error);
+	transport_set_group(e->transport, &e->config.group, e->config.group_ttl, e->config.port);
 	vnetctl_links_changed(e);
 	hosts_announce(e);
 	return true;
@@ -190,31 +183,22 @@ varp_mcaddr_command(struct request *r)
 static bool
 peer_parse(struct request *r, struct config_peer *p)
 {
-	const char *addr = sxp_get(r->expr, "addr"), *port = sxp_get(r->expr, "port");
-	char *end = NULL;
-	unsigned long n = port != NULL ? strtoul(port, &end, 10) : 0;
+	char error[VNETSPEC_ERROR_MAX];
 
-	memset(p, 0, sizeof(*p));
-	if (addr == NULL || addr[0] == '\0' || strlen(addr) >= sizeof(p->host))
-		return usage(r, addr != NULL ? addr : "addr", "not a host, expected an IP address or a name of up to 255 characters");
-	if (port != NULL && (end == port || *end != '\0' || n < 1 || n > 65535))
-		return usage(r, port, "not a port, expected 1 to 65535");
-	strcpy(p->host, addr);
-	p->port = (uint16_t)n;
-	return true;
+	if (config_parse_peer(r->expr, p, error))
+		return true;
+	return usage(r, "peer", error);
 }
 
 static bool
 peer_add_command(struct request *r)
 {
 	struct config_peer p;
-	struct ipaddr ip;
 	int err;
 
 	if (!peer_parse(r, &p))
 		return false;
-	if (ipaddr_parse(p.host, &ip) && !ipaddr_is_unicast(&ip))
-		return command_refuse(r, p.host, "not the address of a host");
+	snprintf(r->object, sizeof(r->object), "%.90s", p.host);
 	err = target_add(r->engine, &p, false, r->token);
 	if (err == -EINPROGRESS) {
 		r->wait_event = true;

@@ -87,21 +87,28 @@ is_host_name(const char *text)
 static bool
 parse_peer(const struct sxp *e, bool strict, struct config_peer *out, struct form_error *err)
 {
-	const struct sxp *addr;
+	const struct sxp *addr, *vxlan = NULL;
 	struct ipaddr ip;
 	uint64_t port = 0;
 	const struct form_field fields[] = {
 		{ .key = "addr", .required = true, .form = &addr },
 		{ .key = "port", .number = &port, .min = 1, .max = UINT16_MAX },
+		{ .key = "vxlan", .form = &vxlan },
 	};
 
 	if (!form_fields(e, fields, LEN(fields), strict, err))
 		return false;
+	if (vxlan && strcmp(text_of(vxlan), "member") != 0 && strcmp(text_of(vxlan), "hub") != 0)
+		return form_refuse(err, vxlan, "expected member or hub");
+	if (vxlan && !ipaddr_parse(text_of(addr), &ip))
+		return form_refuse(err, addr, "expected the IP address of the VXLAN device");
 	if (ipaddr_parse(text_of(addr), &ip) ? !ipaddr_is_unicast(&ip)
 					     : !is_host_name(text_of(addr)))
 		return form_refuse(err, addr, "expected the address or name of one host");
 	*out = (struct config_peer){ .port = (uint16_t)port };
 	strcpy(out->host, text_of(addr));
+	if (vxlan)
+		out->kind = strcmp(text_of(vxlan), "hub") == 0 ? PEER_VXLAN_HUB : PEER_VXLAN;
 	return true;
 }
 

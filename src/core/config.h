@@ -6,7 +6,7 @@
  * Parsing collects all errors as "FILE:LINE: text" and reads on. Pure but for config_check_file.
  *
  *   (vnet.add (id ..) ..), (vnet (id ..) ..)    a vnet
- *   (peer.add (addr HOST) (port N))             a peer
+ *   (peer.add (addr HOST) (port N))             a peer; with (vxlan member|hub) a kernel VXLAN device
  *   (varp.mcaddr (addr A) (ttl N))              multicast group and TTL
  *   (port N)                                    UDP port, default 1798
  *   (underlay IF..)                             multicast only on these devices
@@ -30,9 +30,16 @@
 #define CONFIG_UNDERLAYS_MAX 32
 #define CONFIG_HOST_SIZE     256
 
+enum config_peer_kind {
+	PEER_VNETD,
+	PEER_VXLAN,    /* a kernel VXLAN device without vnetd */
+	PEER_VXLAN_HUB /* one that this host carries to all others */
+};
+
 struct config_peer {
 	char host[CONFIG_HOST_SIZE]; /* address or name, as given */
 	uint16_t port;		     /* 0: the default port */
+	enum config_peer_kind kind;
 };
 
 struct config_label {

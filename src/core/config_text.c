@@ -58,6 +58,8 @@ print_peer(struct sxp_out *o, const struct config_peer *peer)
 	sxp_out_kv(o, "addr", peer->host);
 	if (peer->port)
 		sxp_out_kvf(o, "port", "%u", peer->port);
+	if (peer->kind != PEER_VNETD)
+		sxp_out_kv(o, "vxlan", peer->kind == PEER_VXLAN_HUB ? "hub" : "member");
 	sxp_out_close(o);
 }
 

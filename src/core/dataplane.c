@@ -16,6 +16,7 @@
 #include "core/exchange.h"
 #include "core/fit.h"
 #include "core/hosts.h"
+#include "core/plain.h"
 #include "core/stats.h"
 #include "core/vnetctl.h"
 #include "varp/forward.h"
@@ -79,19 +80,34 @@ copy_frame(struct engine *e, const struct packet *p)
 	return copy;
 }
 
+/* Copies to all members but one (NULL: to all), or only to those that are ports of ours. Does not consume p. */
 static void
-flood(struct engine *e, struct vnet *v, struct packet *p)
+copy_to_members(struct engine *e, struct vnet *v, const struct packet *p, const struct member *except, bool hubs_only)
 {
-	stats_count(STAT_FRAME_FLOOD);
 	for (size_t i = 0; i < v->n_members; i++) {
-		bool last = i + 1 == v->n_members;
-		struct packet *copy = last ? p : copy_frame(e, p);
+		struct packet *copy;
 
+		if (v->members[i] == except || (hubs_only && !v->members[i]->assoc->hub))
+			continue;
+		copy = copy_frame(e, p);
 		if (copy == NULL)
 			continue;
 		stats_count(STAT_FRAME_COPIES);
 		send_frame(e, v->members[i], copy);
 	}
+}
+
+static void
+flood(struct engine *e, struct vnet *v, struct packet *p)
+{
+	stats_count(STAT_FRAME_FLOOD);
+	if (v->n_members == 0) {
+		packet_put(p);
+		return;
+	}
+	copy_to_members(e, v, p, v->members[0], false);
+	stats_count(STAT_FRAME_COPIES);
+	send_frame(e, v->members[0], p);
 }
 
 /* Nobody to send to yet: while a host is being found and an association set up, the first frames wait. */
@@ -162,6 +178,17 @@ tell_too_big(struct engine *e, struct vnet *v, const struct assoc *a, const stru
 		stats_count(STAT_TOO_BIG_TOLD);
 }
 
+/* The member that is a port of ours and has the frame's destination. */
+static struct member *
+port_of(const struct engine *e, const struct vnet *v, const struct packet *p)
+{
+	struct macaddr dst, src;
+
+	if (v->hubs == 0 || !ether_addresses(p->data, p->len, &dst, &src) || mac_is_multicast(&dst))
+		return NULL;
+	return plain_port(e, v, &dst);
+}
+
 /* One frame from our own device; consumes p. */
 static void
 frame_from_device(struct engine *e, struct vnet *v, struct packet *p)
@@ -183,9 +210,15 @@ frame_from_device(struct engine *e, struct vnet *v, struct packet *p)
 		break;
 	}
 	varp_local_frame(e->varp, v->vni, &f.src, engine_now(e));
-	if (f.verdict == FORWARD_DROP_LOCAL)
-		drop_frame(p, STAT_FRAME_LOCAL);
-	else if (v->n_members == 0)
+	plain_learn(e, v, NULL, &f.src);
+	if (f.verdict == FORWARD_DROP_LOCAL) {
+		struct member *port = port_of(e, v, p);
+
+		if (port != NULL)
+			send_frame(e, port, p);
+		else
+			drop_frame(p, STAT_FRAME_LOCAL);
+	} else if (v->n_members == 0)
 		queue_frame(e, v, p);
 	else if (f.verdict == FORWARD_UNICAST) {
 		const struct member *m = f.route.via;
@@ -250,14 +283,75 @@ dataplane_stop(struct engine *e, struct vnet *v)
 
 /* --- from the network --- */
 
+/* Into our device. Does not consume p. */
+static void
+deliver(struct vnet *v, const struct packet *p)
+{
+	struct virtio_net_hdr hdr = { 0 };
+	struct iovec iov[2] = { { &hdr, sizeof(hdr) }, { p->data, p->len } };
+
+	if (v->tap < 0 || writev(v->tap, iov, 2) < 0) {
+		stats_count(STAT_DEVICE_RX_FAILED);
+		return;
+	}
+	stats_count(STAT_FRAME_RX);
+	v->rx_packets++;
+	v->rx_bytes += p->len;
+}
+
+/* A hub member is a port of ours: what it sends is forwarded as if our device had sent it, and delivered there too. */
+static void
+frame_from_hub(struct engine *e, struct vnet *v, struct member *m, struct packet *p)
+{
+	struct forward f = forward_decide(e->varp, v->vni, FORWARD_FROM_DEVICE, p->data, p->len);
+	struct member *port = port_of(e, v, p);
+	struct packet *copy;
+
+	varp_local_frame(e->varp, v->vni, &f.src, engine_now(e));
+	plain_learn(e, v, m, &f.src);
+	switch (f.verdict) {
+	case FORWARD_UNICAST:
+		port = f.route.via;
+		break;
+	case FORWARD_FLOOD:
+		deliver(v, p);
+		copy_to_members(e, v, p, m, false);
+		return;
+	default: /* FORWARD_DROP_LOCAL: behind another port, or our device */
+		if (port == NULL) {
+			deliver(v, p);
+			return;
+		}
+		break;
+	}
+	copy = port != m ? copy_frame(e, p) : NULL;
+	if (copy != NULL)
+		send_frame(e, port, copy);
+}
+
+/* To our device and to the members that are ports of ours. */
+static void
+deliver_to_ports(struct engine *e, struct vnet *v, struct packet *p)
+{
+	struct member *port = port_of(e, v, p);
+	struct packet *copy = port != NULL ? copy_frame(e, p) : NULL;
+	struct macaddr dst, src;
+
+	if (port == NULL)
+		deliver(v, p);
+	else if (copy != NULL)
+		send_frame(e, port, copy);
+	if (v->hubs > 0 && port == NULL && ether_addresses(p->data, p->len, &dst, &src) &&
+	    varp_lookup(e->varp, v->vni, &dst).where != VARP_LOCAL)
+		copy_to_members(e, v, p, NULL, true);
+}
+
 /* p is a bare frame of v that came from a, whose right to speak for v has been checked. */
 static void
 frame_from_network(struct engine *e, struct vnet *v, struct assoc *a, struct packet *p)
 {
 	struct forward f = forward_decide(e->varp, v->vni, FORWARD_FROM_NETWORK, p->data, p->len);
 	struct member *m = member_find(&e->vnets, a->key.host_id, v->vni);
-	struct virtio_net_hdr hdr = { 0 };
-	struct iovec iov[2] = { { &hdr, sizeof(hdr) }, { p->data, p->len } };
 
 	switch (f.verdict) {
 	case FORWARD_DELIVER:
@@ -272,17 +366,15 @@ frame_from_network(struct engine *e, struct vnet *v, struct assoc *a, struct pac
 		stats_count(STAT_FRAME_SOURCE);
 		return;
 	}
-	if (m != NULL && m->assoc == a)
-		varp_remote_frame(e->varp, v->vni, a->key.host_id, m, &f.src, engine_now(e));
 	if (fit_clamp_mss(p->data, p->len, a->inner_mtu))
 		stats_count(STAT_MSS_CLAMPED);
-	if (v->tap < 0 || writev(v->tap, iov, 2) < 0) {
-		stats_count(STAT_DEVICE_RX_FAILED);
+	if (a->hub && m != NULL) {
+		frame_from_hub(e, v, m, p);
 		return;
 	}
-	stats_count(STAT_FRAME_RX);
-	v->rx_packets++;
-	v->rx_bytes += p->len;
+	if (m != NULL && m->assoc == a)
+		varp_remote_frame(e->varp, v->vni, a->key.host_id, m, &f.src, engine_now(e));
+	deliver_to_ports(e, v, p);
 }
 
 /* VXLAN of association a: the VNI must be a vnet of exactly its key and suite. */
@@ -318,6 +410,8 @@ clear_vxlan(struct engine *e, const struct endpoint *from, struct packet *p)
 	const struct vnet *v;
 	uint32_t vni;
 
+	if (a == NULL)
+		a = plain_by_address(e, &from->ip);
 	if (a == NULL) {
 		v = vxlan_parse(p->data, p->len, &vni) ? vnet_by_vni(&e->vnets, vni) : NULL;
 		stats_count(v != NULL && v->group->suite->id != SUITE_NONE ? STAT_CLEAR_SECURED : STAT_CLEAR_STRANGER);

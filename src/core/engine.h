@@ -8,6 +8,7 @@
  *   exchange.c   what is said inside an association: echo, membership, VARP
  *   clear.c      the same for vnets of level none, with proof of the address instead of an SA
  *   dataplane.c  frames: device -> network and back
+ *   plain.c      members that are kernel VXLAN devices without vnetd
  *   vnetctl.c    making, changing and removing vnets and their devices
  *   control.c commands.c  the control socket
  *   state.c      what is stored, and the memo for the engine after this one
@@ -55,6 +56,7 @@ struct engine {
 	struct groups groups;
 	struct assocs assocs;
 	struct vnets vnets;
+	struct table plain_macs; /* plain.c */
 	struct varp *varp;
 	struct hosts *hosts;
 	struct exchanges *exchanges;

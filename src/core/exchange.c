@@ -136,7 +136,7 @@ void
 exchange_group_changed(struct engine *e, struct group *g)
 {
 	for (struct assoc *a = e->assocs.first; a != NULL; a = a->next) {
-		if (a->group != g || !a->up)
+		if (a->group != g || !a->up || a->exchange == NULL)
 			continue;
 		members_send(e, a, membership_own_number(g->own) - 1);
 		echo_soon(e, a);
@@ -202,7 +202,7 @@ ops_send(void *arg, enum message_type type, uint32_t vnet, uint64_t host, const 
 	struct engine *e = arg;
 	struct member *m = member_find(&e->vnets, host, vnet);
 
-	if (m != NULL)
+	if (m != NULL && !m->assoc->plain)
 		gather(e, type, m, item);
 }
 
@@ -213,7 +213,8 @@ ops_members(void *arg, uint32_t vnet, void (*each)(void *ctx, uint64_t host), vo
 	struct vnet *v = vnet_by_vni(&e->vnets, vnet);
 
 	for (size_t i = 0; v != NULL && i < v->n_members; i++)
-		each(ctx, v->members[i]->key.host_id);
+		if (!v->members[i]->assoc->plain)
+			each(ctx, v->members[i]->key.host_id);
 }
 
 const struct varp_ops exchange_varp_ops = { .send = ops_send, .members = ops_members };
@@ -286,7 +287,7 @@ exchange_vnet_added(struct engine *e, struct vnet *v)
 	for (struct assoc *a = e->assocs.first; a != NULL; a = a->next) {
 		const struct membership_entry *entry;
 
-		if (a->group != v->group || !a->up)
+		if (a->group != v->group || !a->up || a->exchange == NULL)
 			continue;
 		entry = membership_peer_find(a->exchange->peer, &v->id);
 		if (entry != NULL)

@@ -11,6 +11,7 @@
 #include "core/control.h"
 #include "core/engine.h"
 #include "core/hosts.h"
+#include "core/plain.h"
 #include "core/ratelimit.h"
 #include "core/resolvecli.h"
 #include "core/state.h"
@@ -121,7 +122,7 @@ announce_now(struct engine *e)
 	discover_make(e, &d);
 	discover_send(e, &d, NULL);
 	for (const struct target *t = e->hosts->targets; t != NULL; t = t->next)
-		for (uint32_t i = 0; i < t->n_eps; i++)
+		for (uint32_t i = 0; t->peer.kind == PEER_VNETD && i < t->n_eps; i++)
 			discover_send(e, &d, &t->eps[i]);
 }
 
@@ -241,7 +242,7 @@ relay(struct engine *e, const struct endpoint *origin, const struct endpoint *fr
 	len = relayed_write(origin, &on, buf + CONTROL_HEADER_LEN, RELAYED_EXTRA + DISCOVER_MAX_LEN);
 	len = wrap(buf, CONTROL_RELAYED, len);
 	for (const struct target *t = e->hosts->targets; t != NULL; t = t->next)
-		for (uint32_t i = 0; i < t->n_eps; i++)
+		for (uint32_t i = 0; t->peer.kind == PEER_VNETD && i < t->n_eps; i++)
 			if (!endpoint_equal(&t->eps[i], from) && !endpoint_equal(&t->eps[i], origin)) {
 				stats_count(STAT_DISCOVER_RELAYED);
 				transport_send(e->transport, &t->eps[i], buf, len);
@@ -314,6 +315,20 @@ target_resolve(struct engine *e, struct target *t)
 		t->resolving = resolvecli_ask(e->resolver, t->peer.host);
 }
 
+/* Nothing is sent to it but frames. */
+static int
+target_add_plain(struct engine *e, struct target *t)
+{
+	int err = plain_add(e, &t->eps[0], t->peer.kind == PEER_VXLAN_HUB);
+
+	if (err < 0) {
+		e->hosts->targets = t->next;
+		e->hosts->n_targets--;
+		free(t);
+	}
+	return err;
+}
+
 int
 target_add(struct engine *e, const struct config_peer *p, bool from_config, uint64_t token)
 {
@@ -330,8 +345,8 @@ target_add(struct engine *e, const struct config_peer *p, bool from_config, uint
 		return -ENOMEM;
 	t->peer = *p;
 	t->from_config = from_config;
-	t->token = token;
 	t->numeric = ipaddr_parse(p->host, &ip);
+	t->token = t->numeric ? 0 : token;
 	t->next = h->targets;
 	h->targets = t;
 	h->n_targets++;
@@ -341,6 +356,8 @@ target_add(struct engine *e, const struct config_peer *p, bool from_config, uint
 	}
 	t->eps[0] = (struct endpoint){ .ip = ip, .port = p->port != 0 ? p->port : e->config.port };
 	t->n_eps = 1;
+	if (p->kind != PEER_VNETD)
+		return target_add_plain(e, t);
 	hosts_announce(e);
 	return 0;
 }
@@ -354,6 +371,8 @@ target_remove(struct engine *e, const char *host, uint16_t port)
 		return -ENOENT;
 	*at = t->next;
 	e->hosts->n_targets--;
+	if (t->peer.kind != PEER_VNETD)
+		plain_remove(e, &t->eps[0]);
 	free(t);
 	return 0;
 }

@@ -390,6 +390,8 @@ print_peer(struct sxp_out *o, const struct engine *e, uint64_t host_id, const st
 	if (t != NULL)
 		sxp_out_kv(o, "name", t->peer.host);
 	sxp_out_kv(o, "origin", t != NULL ? "configured" : h != NULL && h->multicast ? "multicast" : "heard");
+	if (t != NULL && t->peer.kind != PEER_VNETD)
+		sxp_out_kv(o, "vxlan", t->peer.kind == PEER_VXLAN_HUB ? "hub" : "member");
 	sxp_out_kv(o, "state", s.up > 0 ? "up" : s.all > 0 ? "connecting" : "heard");
 	if (s.rtt_us >= 0)
 		sxp_out_kvf(o, "rtt_us", "%" PRId64, s.rtt_us);

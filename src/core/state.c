@@ -261,7 +261,7 @@ memo_store(struct engine *e)
 	char addr[IPADDR_STRLEN];
 
 	for (const struct assoc *a = e->assocs.first; a != NULL; a = a->next) {
-		if (!a->up)
+		if (!a->up || a->plain)
 			continue;
 		sxp_out_open(&out, "endpoint");
 		sxp_out_kvf(&out, "host", "%016" PRIx64, a->key.host_id);

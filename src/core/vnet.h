@@ -63,6 +63,7 @@ struct vnet {
 	struct member **members;
 	size_t n_members, members_size;
 
+	unsigned hubs; /* members that are ports of ours: plain.h */
 	struct bucket too_big; /* answers to senders of packets that do not fit */
 	struct packet *queue, **queue_tail;
 	unsigned queued;

@@ -12,6 +12,7 @@
 #include "core/exchange.h"
 #include "core/hosts.h"
 #include "core/linkmon.h"
+#include "core/plain.h"
 #include "core/privcli.h"
 #include "core/state.h"
 #include "core/transport.h"
@@ -267,6 +268,7 @@ group_join(struct engine *e, struct vnet *v)
 	g->vnets++;
 	exchange_group_changed(e, g);
 	exchange_vnet_added(e, v);
+	plain_vnet_added(e, v);
 	return true;
 }
 

@@ -31,6 +31,8 @@ const char *const fuzz_classes[] = {
 	"hex digits",
 	" in (",
 	/* what they say */
+	"expected member or hub",
+	"expected the IP address of the VXLAN device",
 	"expected the address or name of one host",
 	"peer ",
 	"expected a multicast address",
