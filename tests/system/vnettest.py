@@ -157,10 +157,11 @@ class Namespace:
                 libc.setns(own.fileno(), 0)
 
     def packet_socket(self, dev, ethertype):
-        """Sends and receives frames with that ethertype on a device; recv() never blocks."""
+        """Sends and receives frames with that ethertype on a device, "" all; recv() never blocks."""
         raw = self.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ethertype))
         raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
-        raw.bind((dev, ethertype))
+        if dev:
+            raw.bind((dev, ethertype))
         raw.setblocking(False)
         return raw
 
