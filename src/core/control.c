@@ -153,30 +153,38 @@ session_garbage(struct session *s)
 	s->closing = true;
 }
 
+/* Looks at what has come in, up to one request; false: the session is gone. */
+static bool
+session_step(struct session *s)
+{
+	struct sxp *expr = NULL;
+	size_t used = 0;
+	int got = sxp_parser_feed(s->parser, s->in + s->in_pos, s->in_len - s->in_pos, &used, &expr);
+
+	s->in_pos += got == 0 ? s->in_len - s->in_pos : used;
+	if (got < 0)
+		session_garbage(s);
+	else if (got == 1)
+		session_request(s, expr);
+	sxp_free(expr);
+	if (!s->out.bad)
+		return true;
+	session_close(s);
+	return false;
+}
+
 /* Requests that are complete, one after the other; a client must read one answer before the next request is looked at. */
 static void
 session_run(struct session *s)
 {
-	while (!s->waiting && !s->closing && s->in_pos < s->in_len && s->out_pos == s->out.len) {
-		struct sxp *expr = NULL;
-		size_t used = 0;
-		int got = sxp_parser_feed(s->parser, s->in + s->in_pos, s->in_len - s->in_pos, &used, &expr);
-
-		s->in_pos += got == 0 ? s->in_len - s->in_pos : used;
-		if (got < 0)
-			session_garbage(s);
-		else if (got == 1)
-			session_request(s, expr);
-		sxp_free(expr);
-		if (s->out.bad) {
-			session_close(s);
+	while (session_flush(s)) {
+		if (s->out_pos < s->out.len || s->waiting || s->in_pos == s->in_len) {
+			session_watch(s);
 			return;
 		}
-		if (!session_flush(s))
+		if (!session_step(s))
 			return;
 	}
-	if (session_flush(s))
-		session_watch(s);
 }
 
 static void
@@ -187,10 +195,6 @@ session_event(void *arg, uint32_t events)
 
 	s->active = engine_now(s->control->engine);
 	if (s->out_pos < s->out.len) {
-		if (!session_flush(s))
-			return;
-		if (s->out_pos < s->out.len)
-			return;
 		session_run(s);
 		return;
 	}
@@ -198,8 +202,6 @@ session_event(void *arg, uint32_t events)
 		session_close(s);
 		return;
 	}
-	if (s->waiting || s->in_pos < s->in_len)
-		return;
 	n = recv(s->fd, s->in, sizeof(s->in), MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
