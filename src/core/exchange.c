@@ -217,7 +217,18 @@ ops_members(void *arg, uint32_t vnet, void (*each)(void *ctx, uint64_t host), vo
 			each(ctx, v->members[i]->key.host_id);
 }
 
-const struct varp_ops exchange_varp_ops = { .send = ops_send, .members = ops_members };
+static void
+ops_damped(void *arg, uint32_t vnet, const struct macaddr *mac)
+{
+	struct engine *e = arg;
+	const struct vnet *v = vnet_by_vni(&e->vnets, vnet);
+	char text[MAC_STRLEN];
+
+	log_warnx("device %s: MAC %s moves too often between hosts: is it there twice? held back for a while",
+	    v != NULL ? v->spec.ifname : "?", mac_format(mac, text));
+}
+
+const struct varp_ops exchange_varp_ops = { .send = ops_send, .members = ops_members, .damped = ops_damped };
 
 /* --- members come and go --- */
 

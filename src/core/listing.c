@@ -230,7 +230,7 @@ print_vif(void *arg, const struct varp_vif_info *vif)
 	sxp_out_kv(o, "vmac", mac_format(&vif->mac, mac));
 	sxp_out_kvf(o, "age", "%" PRId64, vif->age_ms / 1000);
 	sxp_out_kvf(o, "counter", "%u", vif->counter);
-	sxp_out_kv(o, "flags", vif->by_hand ? "P" : "-");
+	sxp_out_kv(o, "flags", vif->by_hand ? "P" : vif->damped ? "D" : "-");
 	sxp_out_close(o);
 }
 
@@ -262,7 +262,7 @@ print_entry(void *arg, const struct varp_entry_info *entry)
 	sxp_out_open(o, "ventry");
 	sxp_out_kv(o, "ref", "1");
 	sxp_out_kv(o, "state", states[entry->state]);
-	sxp_out_kv(o, "flags", "-");
+	sxp_out_kv(o, "flags", entry->damped ? "D" : "-");
 	sxp_out_kv(o, "addr", m != NULL ? ipaddr_format(&m->assoc->ep.ip, addr) : "-");
 	sxp_out_kv(o, "queue", "0");
 	sxp_out_kvf(o, "age", "%" PRId64, entry->age_ms / 1000);
