@@ -20,8 +20,8 @@ def lan(net, *names):
     return hosts
 
 
-def machine(host):
-    return host.guest("moves", "vnet97", f"{ADDRESS}/24", mac=MAC)
+def machine(host, number=0):
+    return host.guest(f"moves{number}", "vnet97", f"{ADDRESS}/24", mac=MAC)
 
 
 def gaps(output, until):
@@ -37,12 +37,12 @@ def test_migration(net):
     old = machine(b)
     for watcher in watchers:
         wait_until(lambda w=watcher: w.ping(ADDRESS), 10, "the machine at b")
-    for _ in range(3):
+    for number in range(1, 4):
         pings = [w.spawn("ping", "-n", "-D", "-i", "0.01", "-W", "1", "-c", "300", ADDRESS,
                          stdout=subprocess.PIPE, text=True) for w in watchers]
         time.sleep(0.3)  # they ping the old place for a while
-        old.close()
-        old = machine(c)
+        old.ip("link", "del", "eth0")
+        old = machine(c, number)
         first_frame = time.time()
         old.run("ping", "-n", "-c", "1", "-W", "1", "10.0.0.1", check=False)
         b, c = c, b
