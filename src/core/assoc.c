@@ -347,8 +347,8 @@ pair_loses(const struct assocs *as, const struct sa_pair *p, const struct sa_pai
 {
 	bool lower = as->config.host_id < q->assoc->key.host_id;
 
-	if (p->peer_start != q->peer_start)
-		return p->peer_start < q->peer_start;
+	if (p->peer_start != q->peer_start) /* of earlier ones none is left */
+		return false;
 	if (p->initiator == q->initiator)
 		return p->attempt < q->attempt;
 	return q->initiator == lower && monotime_diff_ms(p->begun, q->confirmed) < ASSOC_SETTLE_MS / 2;

@@ -69,7 +69,7 @@ struct sa_pair {
 	uint32_t key_id;
 	uint64_t peer_start;
 	uint32_t attempt;   /* its message 1's number, of the host that sent it */
-	struct endpoint ep; /* where its message 1 came from, or went to */
+	struct endpoint ep; /* where its message 1 came from, or went to; none if it came from several */
 	struct monotime begun; /* its message 1 was sent, or came */
 	struct monotime installed;
 	struct monotime confirmed;

@@ -9,7 +9,6 @@
 #include "core/assoc_internal.h"
 #include "core/stats.h"
 
-#define HALF_OPEN_MIN_MS 1000 /* a half-open slot so young is not given to an earlier message 1 */
 #define RESEND_MS	 100  /* doubles */
 #define COOKIES_MAX	 2
 
@@ -395,7 +394,7 @@ send_message2(struct assocs *as, const struct endpoint *to, const struct hs_head
 
 /*
  * A message 1 we have already answered gets the same answer; one being worked on none yet. Whoever repeats it may have
- * changed the header, which proves nothing.
+ * changed the header, which proves nothing. Answered at two addresses, its slot proves neither.
  */
 static bool
 seen_before(struct assocs *as, const struct endpoint *from, const struct hs_header *h, const uint8_t *noise)
@@ -408,6 +407,8 @@ seen_before(struct assocs *as, const struct endpoint *from, const struct hs_head
 			if (p->state != SA_HALF_OPEN || memcmp(p->msg1, noise, HS_NOISE_LEN) != 0)
 				continue;
 			send_message2(as, from, h, p->msg2);
+			if (!endpoint_equal(&p->ep, from))
+				p->ep = (struct endpoint){ 0 };
 			return true;
 		}
 	}
@@ -494,11 +495,10 @@ begun_by_us(const struct assoc *a, const struct endpoint *ep)
 
 /*
  * May this authentic message 1 take the half-open slot? It may be a recorded one, so it changes nothing else. What it replaces in
- * the slot is freed: an earlier message 1 by the peer's count, or a later one that has had its time.
+ * the slot is freed: an earlier one, by the peer's count.
  */
 static bool
-slot_take(struct assocs *as, struct assoc *a, const struct hs_payload *peer, const struct endpoint *from,
-    struct monotime now)
+slot_take(struct assocs *as, struct assoc *a, const struct hs_payload *peer, const struct endpoint *from)
 {
 	if (!attempt_later(peer->start, peer->attempt, a->confirmed_start, a->confirmed_attempt)) {
 		stats_count(STAT_HS_REPLAYED);
@@ -513,9 +513,7 @@ slot_take(struct assocs *as, struct assoc *a, const struct hs_payload *peer, con
 
 		if (p->state != SA_HALF_OPEN)
 			continue;
-		if (!attempt_later(peer->start, peer->attempt, p->peer_start, p->attempt) &&
-		    (peer->start != p->peer_start || peer->attempt == p->attempt ||
-			monotime_diff_ms(now, p->installed) < HALF_OPEN_MIN_MS)) {
+		if (!attempt_later(peer->start, peer->attempt, p->peer_start, p->attempt)) {
 			stats_count(STAT_HS_BUSY);
 			return false;
 		}
@@ -543,7 +541,7 @@ job_answer(struct assocs *as, struct respond_job *j, const struct keys_session *
 	if (j->group->vnets == 0)
 		return; /* the last one has gone meanwhile */
 	a = assoc_get(as, m->peer.host_id, j->group, now);
-	if (a == NULL || !slot_take(as, a, &m->peer, &j->from, now))
+	if (a == NULL || !slot_take(as, a, &m->peer, &j->from))
 		return;
 	p = pair_new(as, a, &j->offer, m, now);
 	if (p == NULL)

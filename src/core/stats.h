@@ -36,7 +36,7 @@
 	X(HS_FAILED, "handshake_failed", "handshakes that do not authenticate (another key, or altered), dropped")        \
 	X(HS_UNEXPECTED, "handshake_unexpected", "handshake 2 or cookie without a handshake 1 of ours, dropped")          \
 	X(HS_REPLAYED, "handshake_replayed", "handshake 1 older than one that was confirmed, dropped")                    \
-	X(HS_BUSY, "handshake_busy", "handshake 1 while another one of the same host is half open, dropped")              \
+	X(HS_BUSY, "handshake_busy", "handshake 1 while a later one of the same host is half open, or too many are being answered, dropped")              \
 	X(HS_CROSSED, "handshake_crossed", "handshake 1 that crossed one of ours which goes on, dropped")                 \
 	X(COOKIE_TX, "cookie_tx", "cookies sent, because handshakes came too fast")                                       \
 	X(COOKIE_RX, "cookie_rx", "cookies received")                                                                     \

@@ -278,8 +278,10 @@ static void
 op_forget(void *arg, uint32_t handle)
 {
 	struct keys_forget m = { handle };
+	struct sim_host *h = arg;
 
-	keys_ask(arg, KEYS_FORGET, 0, &m, sizeof(m));
+	h->forgets++;
+	keys_ask(h, KEYS_FORGET, 0, &m, sizeof(m));
 }
 
 static void

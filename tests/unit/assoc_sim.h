@@ -36,7 +36,7 @@ struct sim_host {
 	struct packet_pool *pool;
 	struct assocs as;
 	bool running, sending;
-	unsigned up, fresh, down, moved, gone, probes, dummies;
+	unsigned up, fresh, down, moved, gone, probes, dummies, forgets;
 	struct endpoint probed;
 	uint8_t got[SIM_HOSTS][SIM_STREAM]; /* packets of a stream, by sender */
 	unsigned sent[SIM_HOSTS],
