@@ -64,7 +64,7 @@ session_watch(struct session *s)
 {
 	uint32_t events = 0;
 
-	if (s->out_pos < s->out.len)
+	if (s->out_pos < s->out.len || s->out.bad)
 		events |= EPOLLOUT;
 	else if (!s->waiting && !s->closing)
 		events |= EPOLLIN;
@@ -75,6 +75,10 @@ session_watch(struct session *s)
 static bool
 session_flush(struct session *s)
 {
+	if (s->out.bad) {
+		session_close(s);
+		return false;
+	}
 	while (s->out_pos < s->out.len) {
 		ssize_t n = send(s->fd, s->out.text + s->out_pos, s->out.len - s->out_pos, MSG_NOSIGNAL | MSG_DONTWAIT);
 
@@ -153,8 +157,8 @@ session_garbage(struct session *s)
 	s->closing = true;
 }
 
-/* Looks at what has come in, up to one request; false: the session is gone. */
-static bool
+/* Looks at what has come in, up to one request. */
+static void
 session_step(struct session *s)
 {
 	struct sxp *expr = NULL;
@@ -167,10 +171,6 @@ session_step(struct session *s)
 	else if (got == 1)
 		session_request(s, expr);
 	sxp_free(expr);
-	if (!s->out.bad)
-		return true;
-	session_close(s);
-	return false;
 }
 
 /* Requests that are complete, one after the other; a client must read one answer before the next request is looked at. */
@@ -182,8 +182,7 @@ session_run(struct session *s)
 			session_watch(s);
 			return;
 		}
-		if (!session_step(s))
-			return;
+		session_step(s);
 	}
 }
 
@@ -194,7 +193,7 @@ session_event(void *arg, uint32_t events)
 	ssize_t n;
 
 	s->active = engine_now(s->control->engine);
-	if (s->out_pos < s->out.len) {
+	if (s->out_pos < s->out.len || s->out.bad) {
 		session_run(s);
 		return;
 	}
@@ -312,29 +311,27 @@ control_listen_fd(const struct control *c)
 
 /* --- answers that come later --- */
 
+/* Sent, and the next request looked at, from the loop: the caller may be amid what that changes. */
 static void
 session_finish(struct session *s, const char *reason)
 {
 	if (reason != NULL)
 		snprintf(s->request.reason, sizeof(s->request.reason), "%s", reason);
 	answer(s, reason == NULL);
-	session_run(s);
+	session_watch(s);
 }
 
 void
 control_stored(struct engine *e, uint64_t number, int error)
 {
-	struct session *next;
 	char reason[160];
 
 	if (e->control == NULL)
 		return;
 	snprintf(reason, sizeof(reason), "done, but it could not be stored and will not survive a restart: %s", strerror(-error));
-	for (struct session *s = e->control->sessions; s != NULL; s = next) {
-		next = s->next;
+	for (struct session *s = e->control->sessions; s != NULL; s = s->next)
 		if (s->waiting && s->request.wait_store != 0 && s->request.wait_store <= number)
 			session_finish(s, error < 0 ? reason : NULL);
-	}
 }
 
 void

@@ -373,6 +373,8 @@ target_remove(struct engine *e, const char *host, uint16_t port)
 	e->hosts->n_targets--;
 	if (t->peer.kind != PEER_VNETD)
 		plain_remove(e, &t->eps[0]);
+	if (t->token != 0) /* somebody waits for its address */
+		control_event(e, t->token, "it was removed before its name resolved", 0);
 	free(t);
 	return 0;
 }
