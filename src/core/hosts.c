@@ -134,21 +134,33 @@ hosts_announce(struct engine *e)
 	engine_kick(e);
 }
 
-/* In answer to a DISCOVER: never larger than it, so only of the keys that both have. */
+static bool
+has_key(const struct discover *d, uint32_t key_id)
+{
+	for (uint16_t i = 0; i < d->n_keys; i++)
+		if (d->keys[i].key_id == key_id)
+			return true;
+	return false;
+}
+
+/* In answer to a DISCOVER: never larger than it, so where there are many keys those that both have come first. */
 static void
 discover_answer(struct engine *e, const struct discover *heard, const struct endpoint *to)
 {
+	uint16_t room = discover_keys_room(heard), n = 0;
 	struct discover d;
-	uint16_t n = 0;
 
 	discover_make(e, &d);
-	for (uint16_t i = 0; i < d.n_keys; i++)
-		for (uint16_t j = 0; j < heard->n_keys; j++)
-			if (d.keys[i].key_id == heard->keys[j].key_id) {
-				d.keys[n++] = d.keys[i];
-				break;
-			}
-	d.n_keys = n;
+	d.flags |= DISCOVER_FLAG_ANSWER;
+	for (uint16_t i = 0; i < d.n_keys; i++) {
+		struct discover_key key = d.keys[i];
+
+		if (!has_key(heard, key.key_id))
+			continue;
+		d.keys[i] = d.keys[n];
+		d.keys[n++] = key;
+	}
+	d.n_keys = d.n_keys < room ? d.n_keys : room;
 	discover_send(e, &d, to);
 }
 
@@ -173,8 +185,10 @@ host_note(struct engine *e, const struct discover *d, const struct endpoint *ep,
 			return NULL;
 		}
 	}
-	*fresh = host->heard.start != d->start || host->heard.n_keys != d->n_keys || host->heard.flags != d->flags ||
-	    memcmp(host->heard.keys, d->keys, d->n_keys * sizeof(d->keys[0])) != 0;
+	*fresh = (d->flags & DISCOVER_FLAG_ANSWER) == 0 &&
+	    (host->heard.start != d->start || host->heard.n_keys != d->n_keys ||
+		((host->heard.flags ^ d->flags) & DISCOVER_FLAG_CLEAR) != 0 ||
+		memcmp(host->heard.keys, d->keys, d->n_keys * sizeof(d->keys[0])) != 0);
 	host->ep = *ep;
 	host->heard = *d;
 	host->at = engine_now(e);

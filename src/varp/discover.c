@@ -20,6 +20,12 @@ body_len(size_t n_keys)
 	return len < DISCOVER_MIN_LEN ? DISCOVER_MIN_LEN : len;
 }
 
+uint16_t
+discover_keys_room(const struct discover *d)
+{
+	return (uint16_t)((body_len(d->n_keys) - HEADER_LEN) / KEY_LEN);
+}
+
 static void
 write_body(struct wcur *c, const struct discover *d)
 {
@@ -67,7 +73,7 @@ parse_body(struct rcur *c, struct discover *d)
 		return DISCOVER_KEYS;
 	if (len < body_len(d->n_keys))
 		return DISCOVER_SHORT;
-	if (len > body_len(d->n_keys) || !d->host_id || d->flags & ~DISCOVER_FLAG_CLEAR)
+	if (len > body_len(d->n_keys) || !d->host_id || d->flags & ~DISCOVER_FLAGS)
 		return DISCOVER_RESERVED;
 	if (d->hops > DISCOVER_HOPS_MAX)
 		return DISCOVER_HOPS;

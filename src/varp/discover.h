@@ -24,7 +24,9 @@
 #define RELAYED_EXTRA	  20
 #define DISCOVER_HOPS_MAX 4
 
-#define DISCOVER_FLAG_CLEAR 0x01 /* has vnets of level none */
+#define DISCOVER_FLAG_CLEAR  0x01 /* has vnets of level none */
+#define DISCOVER_FLAG_ANSWER 0x02 /* the answer to one: not answered as news again */
+#define DISCOVER_FLAGS	     (DISCOVER_FLAG_CLEAR | DISCOVER_FLAG_ANSWER)
 
 struct discover_key {
 	uint32_t key_id;
@@ -57,6 +59,8 @@ enum discover_verdict {
 	    DISCOVER_VERDICT_COUNT
 };
 
+/* How many keys a DISCOVER may have to be no longer than d. */
+uint16_t discover_keys_room(const struct discover *d);
 /* Returns the length written; size must be at least DISCOVER_MAX_LEN. Never shorter than DISCOVER_MIN_LEN. */
 size_t discover_write(const struct discover *d, uint8_t *buf, size_t size);
 enum discover_verdict discover_parse(const uint8_t *body, size_t len, struct discover *d);

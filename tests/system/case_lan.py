@@ -333,3 +333,19 @@ def test_made_anew(net):
         times.append(first_reply(a, "10.0.0.2", since))
     print("first ping after", " ".join(f"{t:.2f}" for t in times), "s")
     assert max(times) < 2, times
+
+
+@case(limit=60)
+def test_quiet(net):
+    """Hosts that hear each other by multicast and as peers say little, whenever one starts."""
+    a, b = net.hosts("a", "b")
+    join(a, b)
+    a.vn("peer-add", b.addr4)
+    b.vn("peer-add", a.addr4)
+    for host in a, b, a, b:
+        before = b.stats()["discover_tx"]
+        host.restart()
+        wait_until(lambda: a.ping("10.0.0.2"), 5, "ping")
+        time.sleep(1)
+        said = b.stats()["discover_tx"] - before
+        assert said < 30, f"{said} DISCOVERs"

@@ -73,6 +73,7 @@ any_number_of_keys(void **state)
 		buf[len] = 0;
 		assert_int_equal(discover_parse(buf, len + 1, &parsed), DISCOVER_RESERVED);
 		assert_int_equal(discover_write(&d, buf, len - 1), 0);
+		assert_int_equal(discover_keys_room(&d), (len - 24) / 8);
 	}
 }
 
@@ -84,7 +85,8 @@ refusals(void **state)
 		uint8_t value;
 		enum discover_verdict verdict;
 	} cases[] = {
-		{ 20, 0x02, DISCOVER_RESERVED }, /* an unknown flag */
+		{ 20, 0x03, DISCOVER_OK },
+		{ 20, 0x04, DISCOVER_RESERVED }, /* an unknown flag */
 		{ 21, 4, DISCOVER_OK },
 		{ 21, 5, DISCOVER_HOPS },
 		{ 22, 1, DISCOVER_KEYS },
