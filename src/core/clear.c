@@ -11,6 +11,11 @@
 #include "varp/membership.h"
 #include "varp/message.h"
 
+/* Who sent the last frame from an address of this hash; every use is checked. */
+#define FOUND_MAX 256
+static struct assoc *found[FOUND_MAX];
+static struct siphash_key found_key;
+
 /* What a peer must echo: nobody who cannot receive at ep knows it. */
 static uint64_t
 nonce_for(const struct engine *e, uint64_t host_id, const struct endpoint *ep)
@@ -86,13 +91,35 @@ clear_send(struct engine *e, struct assoc *a, const struct message *m)
 	stats_count(STAT_MESSAGE_TX);
 }
 
+void
+clear_forget(void)
+{
+	memset(found, 0, sizeof(found));
+}
+
+static bool
+sends_clear_from(const struct assoc *a, const struct endpoint *ep)
+{
+	return a->up && a->group->suite->id == SUITE_NONE &&
+	    (a->plain ? ipaddr_equal(&a->ep.ip, &ep->ip) : endpoint_equal(&a->ep, ep));
+}
+
 struct assoc *
 clear_by_endpoint(struct engine *e, const struct endpoint *ep)
 {
-	for (struct assoc *a = e->assocs.first; a != NULL; a = a->next)
-		if (a->up && a->group->suite->id == SUITE_NONE && endpoint_equal(&a->ep, ep))
-			return a;
-	return NULL;
+	struct assoc **at = &found[siphash(&found_key, ep, sizeof(*ep)) % FOUND_MAX];
+	struct assoc *plain = NULL;
+
+	if (*at != NULL && sends_clear_from(*at, ep))
+		return *at;
+	for (struct assoc *a = e->assocs.first; a != NULL; a = a->next) {
+		if (!sends_clear_from(a, ep))
+			continue;
+		if (!a->plain)
+			return *at = a;
+		plain = a;
+	}
+	return plain != NULL ? (*at = plain) : NULL;
 }
 
 void

@@ -21,5 +21,7 @@ void clear_greet(struct engine *e, uint64_t host_id, const struct endpoint *ep);
 void clear_receive(struct engine *e, const struct endpoint *from, const uint8_t *body, size_t len);
 /* A message to a confirmed peer. */
 void clear_send(struct engine *e, struct assoc *a, const struct message *m);
-/* The confirmed clear association with that address, or NULL. */
+/* An association is about to be freed. */
+void clear_forget(void);
+/* The confirmed clear association with that address, or the plain VXLAN member there, or NULL. */
 struct assoc *clear_by_endpoint(struct engine *e, const struct endpoint *ep);

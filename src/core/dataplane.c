@@ -410,8 +410,6 @@ clear_vxlan(struct engine *e, const struct endpoint *from, struct packet *p)
 	const struct vnet *v;
 	uint32_t vni;
 
-	if (a == NULL)
-		a = plain_by_address(e, &from->ip);
 	if (a == NULL) {
 		v = vxlan_parse(p->data, p->len, &vni) ? vnet_by_vni(&e->vnets, vni) : NULL;
 		stats_count(v != NULL && v->group->suite->id != SUITE_NONE ? STAT_CLEAR_SECURED : STAT_CLEAR_STRANGER);

@@ -102,15 +102,6 @@ plain_vnet_added(struct engine *e, struct vnet *v)
 			join(e, v, a);
 }
 
-struct assoc *
-plain_by_address(const struct engine *e, const struct ipaddr *ip)
-{
-	for (struct assoc *a = e->assocs.first; a != NULL; a = a->next)
-		if (a->plain && ipaddr_equal(&a->ep.ip, ip))
-			return a;
-	return NULL;
-}
-
 /* --- MACs behind hub members --- */
 
 static struct plain_mac *

@@ -22,8 +22,6 @@ int plain_add(struct engine *e, const struct endpoint *ep, bool hub);
 void plain_remove(struct engine *e, const struct endpoint *ep);
 /* v is new, or became none. */
 void plain_vnet_added(struct engine *e, struct vnet *v);
-/* A plain member with that address, or NULL. */
-struct assoc *plain_by_address(const struct engine *e, const struct ipaddr *ip);
 
 /* mac sent a frame through a hub member; m NULL: through our own device. */
 void plain_learn(struct engine *e, const struct vnet *v, struct member *m, const struct macaddr *mac);

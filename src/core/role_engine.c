@@ -6,6 +6,7 @@
 
 #define LOG_MODULE "engine"
 #include "base/log.h"
+#include "core/clear.h"
 #include "core/control.h"
 #include "core/dataplane.h"
 #include "core/engine.h"
@@ -149,6 +150,7 @@ static void
 assoc_is_gone(void *arg, struct assoc *a)
 {
 	(void)arg;
+	clear_forget();
 	exchange_gone(a);
 }
 
