@@ -12,6 +12,7 @@ struct vnet_label {
 	struct table_node node;
 	struct vnetid id;
 	uint32_t vni;
+	uint64_t removed; /* its vnet was that manieth to go; 0: it is there, or went in an earlier run */
 };
 
 int
@@ -131,7 +132,7 @@ vnets_each_label(const struct vnets *vs, void (*fn)(void *ctx, const struct vnet
 	}
 }
 
-/* Labels of vnets that are gone are given out again only when all others are used up, oldest use unknown: so rather none. */
+/* Above all others, so that none is given out again while an SA that could carry it lives. */
 static uint32_t
 label_new(const struct vnets *vs)
 {
@@ -148,6 +149,28 @@ label_new(const struct vnets *vs)
 	return vni < VNI_PROBE ? vni : 0;
 }
 
+/* When all are taken, the one is forgotten whose vnet has been gone for longest: no SA of that time lives. */
+static void
+labels_make_room(struct vnets *vs)
+{
+	struct vnet_label *oldest = NULL;
+	struct table_iter it = { 0 };
+	struct table_node *n;
+
+	if (vs->labels.count < vs->labels.max)
+		return;
+	while ((n = table_next(&vs->labels, &it)) != NULL) {
+		struct vnet_label *l = TABLE_ENTRY(n, struct vnet_label, node);
+
+		if (vnet_by_id(vs, &l->id) == NULL && (oldest == NULL || l->removed < oldest->removed))
+			oldest = l;
+	}
+	if (oldest == NULL)
+		return;
+	table_remove(&vs->labels, &oldest->node);
+	free(oldest);
+}
+
 static uint32_t
 label_for(struct vnets *vs, const struct vnetid *id)
 {
@@ -161,6 +184,7 @@ label_for(struct vnets *vs, const struct vnetid *id)
 	if (l != NULL)
 		return l->vni;
 	vni = label_new(vs);
+	labels_make_room(vs);
 	if (vni != 0)
 		vnets_label_set(vs, id, vni);
 	return label_find(vs, id) != NULL ? vni : 0;
@@ -211,9 +235,12 @@ fail:
 void
 vnet_remove(struct vnets *vs, struct vnet *v)
 {
+	struct vnet_label *l = label_find(vs, &v->id);
 	struct vnet **at;
 	struct packet *p;
 
+	if (l != NULL)
+		l->removed = ++vs->removed;
 	while (v->n_members > 0)
 		member_remove(vs, v->members[v->n_members - 1]);
 	free(v->members);

@@ -76,6 +76,7 @@ struct vnets {
 	struct table by_id, by_vni, members, labels;
 	struct vnet *first;
 	size_t count;
+	uint64_t removed; /* vnets with labels, ever */
 };
 
 int vnets_init(struct vnets *vs); /* 0 or -ENOMEM */
@@ -97,6 +98,6 @@ struct member *member_find(const struct vnets *vs, uint64_t host_id, uint32_t vn
 struct member *member_add(struct vnets *vs, struct vnet *v, struct assoc *a, uint64_t host_id, uint32_t label);
 void member_remove(struct vnets *vs, struct member *m);
 
-/* Labels of long ids, used or remembered: for the state file. */
+/* Labels of long ids, used or remembered (of twice VNETS_MAX; then of the vnet gone longest no more): for the state file. */
 void vnets_label_set(struct vnets *vs, const struct vnetid *id, uint32_t vni);
 void vnets_each_label(const struct vnets *vs, void (*fn)(void *ctx, const struct vnetid *id, uint32_t vni), void *ctx);
