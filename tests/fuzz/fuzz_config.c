@@ -7,12 +7,25 @@
 #include "fuzz.h"
 
 /* The first ones are outcomes; the others are what an error says, one for each kind. */
-enum { CONFIG_ACCEPTED, STATE_ACCEPTED, OTHER_STATE, FIRST_ERROR };
+enum {
+	CONFIG_ACCEPTED,
+	STATE_ACCEPTED,
+	OTHER_STATE,
+	STATE_HOST,
+	STATE_VNETS,
+	STATE_PEERS,
+	STATE_LABELS,
+	FIRST_ERROR
+};
 
 const char *const fuzz_classes[] = {
 	"configuration accepted",
 	"state accepted",
 	"state with another text",
+	"state with a host",
+	"state with vnets",
+	"state with peers",
+	"state with labels",
 	/* syntax */
 	"unexpected ')'",
 	"expected '('",
@@ -85,6 +98,19 @@ round_trip(const struct config *c)
 	sxp_out_free(&second);
 }
 
+static void
+saw_state(const struct config *c)
+{
+	if (c->host_id != 0)
+		fuzz_saw(STATE_HOST);
+	if (c->n_vnets > 0)
+		fuzz_saw(STATE_VNETS);
+	if (c->n_peers > 0)
+		fuzz_saw(STATE_PEERS);
+	if (c->n_labels > 0)
+		fuzz_saw(STATE_LABELS);
+}
+
 static bool
 try(const uint8_t *data, size_t len, bool state)
 {
@@ -92,6 +118,8 @@ try(const uint8_t *data, size_t len, bool state)
 	unsigned errors = config_parse((const char *)data, len, "f", state, &c, saw_error, NULL);
 
 	round_trip(&c);
+	if (state && errors == 0)
+		saw_state(&c);
 	config_free(&c);
 	return errors == 0;
 }
