@@ -24,7 +24,7 @@
 #include "core/sandbox.h"
 
 #define FIRST_START_DEATHS 3 /* by a signal, before anything worked */
-#define SHORT_LIFE_MS	   10000
+#define SHORT_LIFE_MS	   1000
 #define BACKOFF_MIN_MS	   100
 #define BACKOFF_MAX_MS	   5000
 #define STOP_WAIT_MS	   2000

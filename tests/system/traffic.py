@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A stream of numbered datagrams between two namespaces, and what became of each."""
+
+import socket
+import struct
+import threading
+import time
+
+from vnettest import wait_until
+
+
+class Stream:
+    """Sends one every `interval` seconds until stop(); a context manager."""
+
+    def __init__(self, sender, receiver, address, interval=0.005, port=7000):
+        self.interval, self.running, self.sent = interval, True, 0
+        self.arrivals = []          # (number, when)
+        self.source = sender.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sink = receiver.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sink.bind((address, port))
+        self.sink.settimeout(0.1)
+        self.to = address, port
+        self.threads = [threading.Thread(target=run) for run in (self._receive, self._send)]
+        for thread in self.threads:
+            thread.start()
+
+    def _send(self):
+        following = time.monotonic()
+        while self.running:
+            try:
+                self.source.sendto(struct.pack("!I", self.sent), self.to)
+            except OSError:
+                pass                # the device may be away for a moment; it counts as lost
+            self.sent += 1
+            following += self.interval
+            time.sleep(max(0, following - time.monotonic()))
+
+    def _receive(self):
+        quiet = 0
+        while self.running or quiet < 5:
+            try:
+                self.arrivals.append((struct.unpack("!I", self.sink.recv(16))[0], time.monotonic()))
+                quiet = 0
+            except TimeoutError:
+                quiet += 1
+
+    def flowing(self, deadline=10):
+        """Waits until what is sent from now on arrives; seconds until then."""
+        since, number = time.monotonic(), self.sent
+        wait_until(lambda: self.arrivals and self.arrivals[-1][0] > number, deadline, "traffic",
+                   interval=0.01)
+        return time.monotonic() - since
+
+    def stop(self):
+        self.running = False
+        for thread in self.threads:
+            thread.join()
+        self.source.close()
+        self.sink.close()
+
+    def lost(self):
+        """Numbers that never came; after stop()."""
+        return sorted(set(range(self.sent)) - {number for number, _ in self.arrivals})
+
+    def doubled(self):
+        return len(self.arrivals) - len({number for number, _ in self.arrivals})
+
+    def gap(self, since=0):
+        """The longest time without an arrival, in seconds, from the number `since` on."""
+        times = [when for number, when in self.arrivals if number >= since]
+        return max((after - before for before, after in zip(times, times[1:])), default=0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.running:
+            self.stop()
