@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "esp/cipher.h"
-
 #include <endian.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -9,22 +7,14 @@
 #include <string.h>
 
 #include "base/siphash.h"
+#include "esp/cipher_engine.h"
 
-#define IV_BATCH \
-	32 /* CBC IVs made at a time: a call of the library costs more than one AES block */
-#define CBC_IV_LEN    16
-#define GCM_SALT_LEN  4
-#define GCM_NONCE_LEN 12
-#define HIGH_LEN      4 /* the half of an extended sequence number that is not sent */
-
-struct cipher {
+struct keys {
 	const struct suite *suite;
 	EVP_CIPHER_CTX *text; /* NULL: NULL cipher */
 	EVP_MAC_CTX *mac;     /* NULL: AEAD */
 	EVP_CIPHER_CTX *ivs;  /* key stream that is cut into IVs; NULL unless sending CBC */
 	uint8_t salt[GCM_SALT_LEN];
-	unsigned iv_next;
-	uint8_t iv[IV_BATCH][CBC_IV_LEN];
 };
 
 static EVP_CIPHER *aes128_cbc, *aes128_ctr, *aes128_gcm, *aes256_gcm;
@@ -33,7 +23,7 @@ static EVP_MD *sha1, *sha256; /* held so that HMAC finds them by name without lo
 static char sha1_name[] = "SHA1", sha256_name[] = "SHA256";
 
 bool
-cipher_global_init(void)
+openssl_init(void)
 {
 	if (hmac)
 		return true;
@@ -46,6 +36,14 @@ cipher_global_init(void)
 	hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	return aes128_cbc && aes128_ctr && aes128_gcm && aes256_gcm && sha1 && sha256 && hmac;
 }
+
+const char *
+openssl_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION_STRING);
+}
+
+/* --- keys --- */
 
 static const EVP_CIPHER *
 text_algorithm(const struct suite *s)
@@ -87,7 +85,7 @@ mac_ctx_new(const struct suite *s, const uint8_t *key)
 	return NULL;
 }
 
-/* A key and first counter nobody else ever learns: AES in counter mode of nothing is the stream of encrypted counters. */
+/* A key and first counter nobody else ever learns: AES in counter mode of nothing is a stream of encrypted counters. */
 static EVP_CIPHER_CTX *
 iv_stream_new(void)
 {
@@ -99,172 +97,129 @@ iv_stream_new(void)
 	return ctx;
 }
 
-struct cipher *
-cipher_new(const struct suite *s, const uint8_t *keymat, bool sending)
+static void
+keys_free(void *keys)
 {
-	struct cipher *c = calloc(1, sizeof(*c));
-	bool cbc = s->iv_len == CBC_IV_LEN;
+	struct keys *k = keys;
 
-	if (!c)
+	EVP_CIPHER_CTX_free(k->text);
+	EVP_MAC_CTX_free(k->mac);
+	EVP_CIPHER_CTX_free(k->ivs);
+	explicit_bzero(k, sizeof(*k));
+	free(k);
+}
+
+static void *
+keys_new(const struct suite *s, const uint8_t *keymat, bool sending)
+{
+	struct keys *k = calloc(1, sizeof(*k));
+
+	if (!k)
 		return NULL;
-	c->suite = s;
-	c->iv_next = IV_BATCH;
+	k->suite = s;
 	if (s->enc_key_len > 0 &&
-	    !(c->text = cipher_ctx_new(text_algorithm(s), keymat, NULL, sending)))
+	    !(k->text = cipher_ctx_new(text_algorithm(s), keymat, NULL, sending)))
 		goto fail;
 	keymat += s->enc_key_len;
-	memcpy(c->salt, keymat, s->salt_len);
+	memcpy(k->salt, keymat, s->salt_len);
 	keymat += s->salt_len;
-	if (s->auth_key_len > 0 && !(c->mac = mac_ctx_new(s, keymat)))
+	if (s->auth_key_len > 0 && !(k->mac = mac_ctx_new(s, keymat)))
 		goto fail;
-	if (cbc && sending && !(c->ivs = iv_stream_new()))
+	if (s->iv_len == CBC_IV_LEN && sending && !(k->ivs = iv_stream_new()))
 		goto fail;
-	return c;
+	return k;
 fail:
-	cipher_free(c);
+	keys_free(k);
 	return NULL;
 }
 
-void
-cipher_free(struct cipher *c)
+bool
+openssl_unpredictable(void *keys, uint8_t *out, size_t len)
 {
-	if (!c)
-		return;
-	EVP_CIPHER_CTX_free(c->text);
-	EVP_MAC_CTX_free(c->mac);
-	EVP_CIPHER_CTX_free(c->ivs);
-	explicit_bzero(c, sizeof(*c));
-	free(c);
-}
-
-static bool
-refill_ivs(struct cipher *c)
-{
+	struct keys *k = keys;
 	int n;
 
-	if (c->iv_next < IV_BATCH)
-		return true;
-	memset(c->iv, 0, sizeof(c->iv));
-	if (EVP_CipherUpdate(c->ivs, c->iv[0], &n, c->iv[0], sizeof(c->iv)) != 1)
-		return false;
-	c->iv_next = 0;
-	return true;
+	memset(out, 0, len);
+	return EVP_CipherUpdate(k->ivs, out, &n, out, (int)len) == 1;
 }
 
-void
-cipher_set_next_iv(struct cipher *c, const uint8_t iv[static CBC_IV_LEN])
+/* --- steps --- */
+
+/* The direction is that of keys_new(). */
+static void
+cbc(void *keys, struct cipher_job *jobs, size_t n, bool encrypt)
 {
-	if (refill_ivs(c))
-		memcpy(c->iv[c->iv_next], iv, CBC_IV_LEN);
+	struct keys *k = keys;
+	int len;
+
+	(void)encrypt;
+	for (size_t i = 0; i < n; i++) {
+		uint8_t *iv = jobs[i].esp + ESP_HEADER_LEN, *text = iv + CBC_IV_LEN;
+
+		jobs[i].ok =
+		    jobs[i].ok && EVP_CipherInit_ex2(k->text, NULL, NULL, iv, -1, NULL) == 1 &&
+		    EVP_CipherUpdate(k->text, text, &len, text, (int)jobs[i].text_len) == 1;
+	}
 }
 
 static bool
-crypt_text(EVP_CIPHER_CTX *ctx, const uint8_t *iv, uint8_t *text, size_t len)
+mac_one(struct keys *k, struct cipher_job *job, bool esn)
 {
-	int n;
-
-	return EVP_CipherInit_ex2(ctx, NULL, NULL, iv, -1, NULL) == 1 &&
-	       EVP_CipherUpdate(ctx, text, &n, text, (int)len) == 1;
-}
-
-/* HMAC over the packet up to the ICV and, with ESN, the high half of the sequence number (RFC 4303 section 2.2.1). */
-static bool
-compute_icv(struct cipher *c, const uint8_t *esp, size_t len, uint64_t seq, bool esn,
-    uint8_t icv[static EVP_MAX_MD_SIZE])
-{
-	uint32_t high = htobe32((uint32_t)(seq >> 32));
+	uint32_t high = htobe32((uint32_t)(job->seq >> 32));
+	size_t len = (size_t)ESP_HEADER_LEN + k->suite->iv_len + job->text_len;
+	uint8_t full[EVP_MAX_MD_SIZE];
 	size_t n;
 
-	return EVP_MAC_init(c->mac, NULL, 0, NULL) == 1 && EVP_MAC_update(c->mac, esp, len) == 1 &&
-	       (!esn || EVP_MAC_update(c->mac, (const uint8_t *)&high, sizeof(high)) == 1) &&
-	       EVP_MAC_final(c->mac, icv, &n, EVP_MAX_MD_SIZE) == 1;
-}
-
-static bool
-seal_hmac(struct cipher *c, uint8_t *esp, size_t text_len, uint64_t seq, bool esn)
-{
-	uint8_t *iv = esp + ESP_HEADER_LEN, *text = iv + c->suite->iv_len, *icv = text + text_len;
-	uint8_t full[EVP_MAX_MD_SIZE];
-
-	if (c->text) {
-		if (!refill_ivs(c))
-			return false;
-		memcpy(iv, c->iv[c->iv_next++], CBC_IV_LEN);
-		if (!crypt_text(c->text, iv, text, text_len))
-			return false;
-	}
-	if (!compute_icv(c, esp, (size_t)(icv - esp), seq, esn, full))
+	if (EVP_MAC_init(k->mac, NULL, 0, NULL) != 1 ||
+	    EVP_MAC_update(k->mac, job->esp, len) != 1 ||
+	    (esn && EVP_MAC_update(k->mac, (const uint8_t *)&high, sizeof(high)) != 1) ||
+	    EVP_MAC_final(k->mac, full, &n, sizeof(full)) != 1)
 		return false;
-	memcpy(icv, full, c->suite->icv_len);
+	memcpy(job->icv, full, k->suite->icv_len);
 	return true;
 }
 
-static bool
-open_hmac(struct cipher *c, uint8_t *esp, size_t text_len, uint64_t seq, bool esn)
+static void
+mac(void *keys, struct cipher_job *jobs, size_t n, bool esn)
 {
-	uint8_t *iv = esp + ESP_HEADER_LEN, *text = iv + c->suite->iv_len, *icv = text + text_len;
-	uint8_t full[EVP_MAX_MD_SIZE];
+	for (size_t i = 0; i < n; i++)
+		jobs[i].ok &= mac_one(keys, &jobs[i], esn);
+}
 
-	if (!compute_icv(c, esp, (size_t)(icv - esp), seq, esn, full) ||
-	    CRYPTO_memcmp(full, icv, c->suite->icv_len) != 0)
+static bool
+gcm_begin(struct keys *k, const struct cipher_job *job, bool esn)
+{
+	uint8_t nonce[GCM_NONCE_LEN], aad[GCM_AAD_MAX];
+	int aad_len = (int)gcm_aad(job, esn, aad), n;
+
+	gcm_nonce(job, k->salt, nonce);
+	return EVP_CipherInit_ex2(k->text, NULL, NULL, nonce, -1, NULL) == 1 &&
+	       EVP_CipherUpdate(k->text, NULL, &n, aad, aad_len) == 1;
+}
+
+static bool
+gcm_one(struct keys *k, struct cipher_job *job, bool esn, bool encrypt)
+{
+	uint8_t *text = job->esp + ESP_HEADER_LEN + k->suite->iv_len, *icv = text + job->text_len;
+	int n;
+
+	if (!gcm_begin(k, job, esn))
 		return false;
-	return !c->text || crypt_text(c->text, iv, text, text_len);
+	if (!encrypt && EVP_CIPHER_CTX_ctrl(
+			    k->text, EVP_CTRL_AEAD_SET_TAG, k->suite->icv_len, job->received) != 1)
+		return false;
+	if (EVP_CipherUpdate(k->text, text, &n, text, (int)job->text_len) != 1 ||
+	    EVP_CipherFinal_ex(k->text, icv, &n) != 1)
+		return false;
+	return !encrypt ||
+	       EVP_CIPHER_CTX_ctrl(k->text, EVP_CTRL_AEAD_GET_TAG, k->suite->icv_len, icv) == 1;
 }
 
-/* Nonce (salt and IV) and additional data (SPI and sequence number, whole with ESN) of RFC 4106 sections 4 and 5. */
-static bool
-begin_gcm(struct cipher *c, const uint8_t *esp, uint64_t seq, bool esn)
+static void
+gcm(void *keys, struct cipher_job *jobs, size_t n, bool esn, bool encrypt)
 {
-	uint8_t nonce[GCM_NONCE_LEN], aad[ESP_HEADER_LEN + HIGH_LEN];
-	uint64_t seq_be = htobe64(seq);
-	int n;
-
-	memcpy(nonce, c->salt, GCM_SALT_LEN);
-	memcpy(nonce + GCM_SALT_LEN, esp + ESP_HEADER_LEN, GCM_NONCE_LEN - GCM_SALT_LEN);
-	memcpy(aad, esp, ESP_HEADER_LEN);
-	if (esn)
-		memcpy(aad + 4, &seq_be, sizeof(seq_be));
-	return EVP_CipherInit_ex2(c->text, NULL, NULL, nonce, -1, NULL) == 1 &&
-	       EVP_CipherUpdate(c->text, NULL, &n, aad, esn ? (int)sizeof(aad) : ESP_HEADER_LEN) ==
-		   1;
+	for (size_t i = 0; i < n; i++)
+		jobs[i].ok &= gcm_one(keys, &jobs[i], esn, encrypt);
 }
 
-static bool
-seal_gcm(struct cipher *c, uint8_t *esp, size_t text_len, uint64_t seq, bool esn)
-{
-	uint8_t *iv = esp + ESP_HEADER_LEN, *text = iv + c->suite->iv_len, *icv = text + text_len;
-	uint64_t seq_be = htobe64(seq);
-	int n;
-
-	memcpy(iv, &seq_be, sizeof(seq_be));
-	return begin_gcm(c, esp, seq, esn) &&
-	       EVP_CipherUpdate(c->text, text, &n, text, (int)text_len) == 1 &&
-	       EVP_CipherFinal_ex(c->text, icv, &n) == 1 &&
-	       EVP_CIPHER_CTX_ctrl(c->text, EVP_CTRL_AEAD_GET_TAG, c->suite->icv_len, icv) == 1;
-}
-
-static bool
-open_gcm(struct cipher *c, uint8_t *esp, size_t text_len, uint64_t seq, bool esn)
-{
-	uint8_t *text = esp + ESP_HEADER_LEN + c->suite->iv_len, *icv = text + text_len;
-	int n;
-
-	return begin_gcm(c, esp, seq, esn) &&
-	       EVP_CIPHER_CTX_ctrl(c->text, EVP_CTRL_AEAD_SET_TAG, c->suite->icv_len, icv) == 1 &&
-	       EVP_CipherUpdate(c->text, text, &n, text, (int)text_len) == 1 &&
-	       EVP_CipherFinal_ex(c->text, icv, &n) == 1;
-}
-
-bool
-cipher_seal(struct cipher *c, uint8_t *esp, size_t text_len, uint64_t seq, bool esn)
-{
-	return c->mac ? seal_hmac(c, esp, text_len, seq, esn)
-		      : seal_gcm(c, esp, text_len, seq, esn);
-}
-
-bool
-cipher_open(struct cipher *c, uint8_t *esp, size_t text_len, uint64_t seq, bool esn)
-{
-	return c->mac ? open_hmac(c, esp, text_len, seq, esn)
-		      : open_gcm(c, esp, text_len, seq, esn);
-}
+const struct engine engine_openssl = { keys_new, keys_free, cbc, mac, gcm };
