@@ -74,11 +74,16 @@ cipher_prefer(const char *engine)
 }
 
 static bool
-use_ipsec_mb(const struct cipher *c, size_t n, size_t least)
+use_ipsec_mb(const struct cipher *c, const struct cipher_job *jobs, size_t n, size_t least)
 {
 	if (c->ipsec_mb == NULL || preferred == OPENSSL || !ipsec_mb_ready())
 		return false;
-	return n >= least || preferred == IPSEC_MB;
+	if (n < least && preferred == AUTO)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (jobs[i].text_len > IPSEC_MB_TEXT_MAX)
+			return false;
+	return true;
 }
 
 /* --- life --- */
@@ -121,7 +126,7 @@ cipher_free(struct cipher *c)
 static void
 cbc(struct cipher *c, struct cipher_job *jobs, size_t n, bool encrypt)
 {
-	if (use_ipsec_mb(c, n, encrypt ? c->least.encrypt : c->least.decrypt))
+	if (use_ipsec_mb(c, jobs, n, encrypt ? c->least.encrypt : c->least.decrypt))
 		engine_ipsec_mb.cbc(c->ipsec_mb, jobs, n, encrypt);
 	else
 		engine_openssl.cbc(c->openssl, jobs, n, encrypt);
@@ -130,7 +135,7 @@ cbc(struct cipher *c, struct cipher_job *jobs, size_t n, bool encrypt)
 static void
 mac(struct cipher *c, struct cipher_job *jobs, size_t n, bool esn)
 {
-	if (use_ipsec_mb(c, n, c->least.mac))
+	if (use_ipsec_mb(c, jobs, n, c->least.mac))
 		engine_ipsec_mb.mac(c->ipsec_mb, jobs, n, esn);
 	else
 		engine_openssl.mac(c->openssl, jobs, n, esn);
@@ -139,7 +144,7 @@ mac(struct cipher *c, struct cipher_job *jobs, size_t n, bool esn)
 static void
 gcm(struct cipher *c, struct cipher_job *jobs, size_t n, bool esn, bool encrypt)
 {
-	if (use_ipsec_mb(c, n, c->least.gcm))
+	if (use_ipsec_mb(c, jobs, n, c->least.gcm))
 		engine_ipsec_mb.gcm(c->ipsec_mb, jobs, n, esn, encrypt);
 	else
 		engine_openssl.gcm(c->openssl, jobs, n, esn, encrypt);

@@ -35,6 +35,9 @@ const char *openssl_version(void);
 /* The next bytes of a stream that nobody can predict, for an SA that sends CBC. */
 bool openssl_unpredictable(void *keys, uint8_t *out, size_t len);
 
+/* Lengths are 16 bits in this engine, and unchecked: of a longer text it would encrypt a part. */
+#define IPSEC_MB_TEXT_MAX 65408
+
 extern const struct engine engine_ipsec_mb;
 /* Makes the calling thread's own state: false, with a reason for people in *why, if the engine is not to be had. */
 bool ipsec_mb_thread_init(const char **why);

@@ -7,6 +7,8 @@
 
 #include "base/cursor.h"
 
+#define ESP_PART 64 /* packets that the cipher gets at once */
+
 static const char *const verdict_names[] = {
 #define X(suffix, name, help) [ESP_##suffix] = name,
 	ESP_VERDICTS(X)
@@ -68,8 +70,9 @@ write_trailer(uint8_t *trailer, size_t pad_len, uint8_t next_header)
 	trailer[pad_len + 1] = next_header;
 }
 
-enum esp_verdict
-esp_seal(struct esp_out *sa, struct packet *p, uint8_t next_header)
+/* Everything but the cipher's part. */
+static enum esp_verdict
+begin_seal(struct esp_out *sa, struct packet *p, uint8_t next_header, struct cipher_job *job)
 {
 	const struct suite *s = sa->suite;
 	size_t payload_len = p->len;
@@ -84,15 +87,36 @@ esp_seal(struct esp_out *sa, struct packet *p, uint8_t next_header)
 	if (!trailer || !header)
 		return ESP_NO_ROOM;
 
-	uint64_t seq = ++sa->seq;
+	job->esp = header;
+	job->text_len = text_len;
+	job->seq = ++sa->seq;
 	struct wcur w = wcur_init(header, ESP_HEADER_LEN);
 	wcur_be32(&w, sa->spi);
-	wcur_be32(&w, (uint32_t)seq);
+	wcur_be32(&w, (uint32_t)job->seq);
 	write_trailer(trailer, pad_len, next_header);
-	if (!cipher_seal(sa->cipher, header, text_len, seq, sa->esn))
-		return ESP_FAILED;
-	sa->bytes += p->len;
 	return ESP_OK;
+}
+
+/* At most ESP_PART packets; jobs is room for as many. */
+static void
+seal_part(struct esp_out *sa, struct packet **p, size_t n, uint8_t next_header,
+    struct cipher_job *jobs, enum esp_verdict *verdicts)
+{
+	size_t n_jobs = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		verdicts[i] = begin_seal(sa, p[i], next_header, &jobs[n_jobs]);
+		n_jobs += verdicts[i] == ESP_OK;
+	}
+	cipher_seal_batch(sa->cipher, jobs, n_jobs, sa->esn);
+	for (size_t i = 0; i < n; i++) {
+		if (verdicts[i] != ESP_OK)
+			continue;
+		if ((jobs++)->ok)
+			sa->bytes += p[i]->len;
+		else
+			verdicts[i] = ESP_FAILED;
+	}
 }
 
 /* Length of the payload, or -1 if pad length or padding are not as RFC 4303 section 2.4 wants them. */
@@ -112,7 +136,22 @@ check_trailer(const uint8_t *text, size_t text_len, uint8_t *next_header)
 }
 
 static enum esp_verdict
-open_packet(struct esp_in *sa, struct packet *p, uint8_t *next_header, bool *newest)
+check_replay(const struct esp_in *sa, uint64_t seq)
+{
+	switch (replay_check(&sa->replay, seq)) {
+	case REPLAY_SEEN:
+		return ESP_REPLAYED;
+	case REPLAY_OLD:
+		return ESP_OLD;
+	case REPLAY_NEW:
+		break;
+	}
+	return ESP_OK;
+}
+
+/* What is checked before the ICV: it costs less. */
+static enum esp_verdict
+begin_open(const struct esp_in *sa, const struct packet *p, struct cipher_job *job)
 {
 	const struct suite *s = sa->suite;
 	size_t head_len = (size_t)ESP_HEADER_LEN + s->iv_len;
@@ -121,41 +160,101 @@ open_packet(struct esp_in *sa, struct packet *p, uint8_t *next_header, bool *new
 	if (p->len < head_len + ESP_TRAILER_LEN + s->icv_len ||
 	    (p->len - head_len - s->icv_len) % s->align != 0)
 		return ESP_SHORT;
-	size_t text_len = p->len - head_len - s->icv_len;
 	rcur_take(&r, sizeof(sa->spi));
-	uint64_t seq = replay_seq(&sa->replay, rcur_be32(&r));
+	job->esp = p->data;
+	job->text_len = p->len - head_len - s->icv_len;
+	job->seq = replay_seq(&sa->replay, rcur_be32(&r));
+	return check_replay(sa, job->seq);
+}
 
-	switch (replay_check(&sa->replay, seq)) {
-	case REPLAY_NEW:
-		break;
-	case REPLAY_SEEN:
-		return ESP_REPLAYED;
-	case REPLAY_OLD:
-		return ESP_OLD;
-	}
-	if (!cipher_open(sa->cipher, p->data, text_len, seq, sa->esn))
+static enum esp_verdict
+end_open(
+    struct esp_in *sa, struct packet *p, const struct cipher_job *job, struct esp_opened *opened)
+{
+	size_t head_len = (size_t)ESP_HEADER_LEN + sa->suite->iv_len;
+
+	if (!job->ok)
 		return ESP_BAD_ICV;
-	bool advanced = replay_mark(&sa->replay, seq);
+	/* Packets of the same batch may have taken the number, or moved the window on. */
+	enum esp_verdict v = check_replay(sa, job->seq);
+	if (v != ESP_OK)
+		return v;
+	opened->newest = replay_mark(&sa->replay, job->seq);
 
-	uint8_t next;
-	ptrdiff_t payload_len = check_trailer(p->data + head_len, text_len, &next);
+	ptrdiff_t payload_len = check_trailer(
+	    p->data + head_len, job->text_len, &opened->next_header);
 	if (payload_len < 0)
 		return ESP_BAD_PADDING;
 	sa->packets++;
 	sa->bytes += p->len;
 	packet_pull(p, head_len);
 	packet_trim(p, p->len - (size_t)payload_len);
-	*next_header = next;
-	*newest = advanced;
 	return ESP_OK;
+}
+
+static void
+open_part(struct esp_in *sa, struct packet **p, size_t n, struct cipher_job *jobs,
+    struct esp_opened *opened)
+{
+	size_t n_jobs = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		opened[i].verdict = begin_open(sa, p[i], &jobs[n_jobs]);
+		n_jobs += opened[i].verdict == ESP_OK;
+	}
+	cipher_open_batch(sa->cipher, jobs, n_jobs, sa->esn);
+	for (size_t i = 0; i < n; i++) {
+		if (opened[i].verdict == ESP_OK)
+			opened[i].verdict = end_open(sa, p[i], jobs++, &opened[i]);
+		sa->bad += opened[i].verdict != ESP_OK;
+	}
+}
+
+static size_t
+part(size_t n)
+{
+	return n < ESP_PART ? n : ESP_PART;
+}
+
+void
+esp_seal_batch(struct esp_out *sa, struct packet **p, size_t n, uint8_t next_header,
+    enum esp_verdict *verdicts)
+{
+	struct cipher_job jobs[ESP_PART];
+
+	for (size_t done = 0; done < n; done += part(n - done))
+		seal_part(sa, p + done, part(n - done), next_header, jobs, verdicts + done);
+}
+
+void
+esp_open_batch(struct esp_in *sa, struct packet **p, size_t n, struct esp_opened *opened)
+{
+	struct cipher_job jobs[ESP_PART];
+
+	for (size_t done = 0; done < n; done += part(n - done))
+		open_part(sa, p + done, part(n - done), jobs, opened + done);
+}
+
+enum esp_verdict
+esp_seal(struct esp_out *sa, struct packet *p, uint8_t next_header)
+{
+	struct cipher_job job;
+	enum esp_verdict v;
+
+	seal_part(sa, &p, 1, next_header, &job, &v);
+	return v;
 }
 
 enum esp_verdict
 esp_open(struct esp_in *sa, struct packet *p, uint8_t *next_header, bool *newest)
 {
-	enum esp_verdict v = open_packet(sa, p, next_header, newest);
+	struct cipher_job job;
+	struct esp_opened opened;
 
-	if (v != ESP_OK)
-		sa->bad++;
-	return v;
+	open_part(sa, &p, 1, &job, &opened);
+	if (opened.verdict == ESP_OK) {
+		*next_header = opened.next_header;
+		*newest = opened.newest;
+	}
+	return opened.verdict;
 }

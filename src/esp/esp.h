@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * ESP packets (RFC 4303, transport mode): seal and open in place on a struct packet. The order on receipt is fixed: length,
- * replay check, ICV, replay mark, decryption, padding, next header. No I/O, no clock.
+ * ESP packets (RFC 4303, transport mode): seal and open in place on struct packets. The order on receipt is fixed:
+ * length, replay check, ICV, replay mark, decryption, padding, next header. No I/O, no clock.
  */
 
 #include <stdbool.h>
@@ -69,7 +69,28 @@ int esp_in_init(struct esp_in *sa, uint32_t spi, const struct suite *s, const ui
 void esp_out_fini(struct esp_out *sa);
 void esp_in_fini(struct esp_in *sa);
 
-/* p holds the payload; becomes the ESP packet. On any verdict but ESP_OK p is garbage and must not be sent. */
+/* What became of one packet of a batch. */
+struct esp_opened {
+	enum esp_verdict
+	    verdict; /* on all but ESP_OK the packet is garbage and the rest undefined */
+	uint8_t next_header;
+	bool newest; /* it advanced the replay window */
+};
+
+/*
+ * Packets of one SA, in their order: they hold payloads and become ESP packets. On any verdict but ESP_OK a packet is
+ * garbage and must not be sent.
+ */
+void esp_seal_batch(struct esp_out *sa, struct packet **p, size_t n, uint8_t next_header,
+    enum esp_verdict *verdicts);
+/*
+ * Packets of one SA as they came: they hold ESP packets and become payloads. They may be windows into one buffer, for
+ * nothing is written outside them. A sequence number that comes twice in a batch is taken once. With ESN, the high
+ * halves are those that the window before the batch tells.
+ */
+void esp_open_batch(struct esp_in *sa, struct packet **p, size_t n, struct esp_opened *opened);
+
+/* The same for one. */
 enum esp_verdict esp_seal(struct esp_out *sa, struct packet *p, uint8_t next_header);
-/* p holds the ESP packet; becomes the payload. *newest: it advanced the replay window. On failure p is garbage. */
+/* *next_header and *newest are set on ESP_OK only. */
 enum esp_verdict esp_open(struct esp_in *sa, struct packet *p, uint8_t *next_header, bool *newest);

@@ -223,5 +223,13 @@ main(void)
 		cmocka_unit_test(high_half_is_authenticated),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	int failed = 0;
+
+	if (!cipher_global_init())
+		return 1;
+	if (cipher_prefer("openssl"))
+		failed += cmocka_run_group_tests_name("OpenSSL", tests, setup, NULL);
+	if (cipher_prefer("ipsec-mb"))
+		failed += cmocka_run_group_tests_name("libipsec-mb", tests, setup, NULL);
+	return failed;
 }

@@ -492,5 +492,13 @@ main(void)
 		cmocka_unit_test(verdicts_have_names),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	int failed = 0;
+
+	if (!cipher_global_init())
+		return 1;
+	if (cipher_prefer("openssl"))
+		failed += cmocka_run_group_tests_name("OpenSSL", tests, setup, teardown);
+	if (cipher_prefer("ipsec-mb"))
+		failed += cmocka_run_group_tests_name("libipsec-mb", tests, setup, teardown);
+	return failed;
 }
