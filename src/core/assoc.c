@@ -436,7 +436,6 @@ unknown_spi(struct assocs *as, const struct endpoint *from, struct monotime now)
 {
 	struct known *k = known_find(as, from);
 
-	stats_count(STAT_ESP_UNKNOWN_SPI);
 	if (k == NULL || !bucket_take(&k->unknown_spi, 1, 1, now))
 		return;
 	for (struct assoc *a = as->first; a != NULL; a = a->next) {
@@ -468,63 +467,74 @@ pair_heard(struct assocs *as, struct sa_pair *p, const struct endpoint *from, bo
 }
 
 struct assoc *
-assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct packet *p,
-    uint8_t *next_header, struct monotime now)
+assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct packet **packets, size_t n,
+    struct assoc_opened *opened, struct monotime now)
 {
 	struct sadb_entry *e = sadb_find(&as->sadb, spi);
-	size_t len = p->len;
-	enum esp_verdict v;
+	struct assoc *a = NULL;
 	struct sa_in *in;
-	struct assoc *a;
-	bool newest;
 
 	if (e == NULL || e->owner == NULL) {
+		stats_add(STAT_ESP_UNKNOWN_SPI, n);
 		unknown_spi(as, from, now);
 		return NULL;
 	}
 	in = e->owner;
-	a = in->pair->assoc;
-	v = esp_open(&in->sa, p, next_header, &newest);
-	assoc_esp_verdicts[v]++;
-	if (v != ESP_OK)
+	for (size_t i = 0; i < n; i++) {
+		size_t len = packets[i]->len;
+		enum esp_verdict v = esp_open(&in->sa, packets[i], &opened[i].next_header, &opened[i].newest);
+
+		assoc_esp_verdicts[v]++;
+		opened[i].ok = v == ESP_OK;
+		if (v != ESP_OK)
+			continue;
+		a = in->pair->assoc;
+		stats_count(STAT_ESP_RX);
+		a->rx_packets++;
+		a->rx_bytes += len;
+	}
+	if (a == NULL)
 		return NULL;
-	stats_count(STAT_ESP_RX);
 	a->heard = now;
-	a->rx_packets++;
-	a->rx_bytes += len;
-	pair_heard(as, in->pair, from, newest, *next_header == ESP_NEXT_DUMMY, now);
+	for (size_t i = 0; i < n; i++)
+		if (opened[i].ok)
+			pair_heard(as, in->pair, from, opened[i].newest, opened[i].next_header == ESP_NEXT_DUMMY, now);
 	return a;
 }
 
-static bool
-pair_send(struct assocs *as, struct sa_pair *pair, struct packet *p, uint8_t next_header,
+static void
+pair_send(struct assocs *as, struct sa_pair *pair, struct packet **packets, size_t n, uint8_t next_header,
     const struct endpoint *to, struct monotime now)
 {
 	struct assoc *a = pair->assoc;
-	enum esp_verdict v = esp_seal(&pair->out[0].sa, p, next_header);
 
-	assoc_esp_verdicts[v] += v != ESP_OK;
-	if (v != ESP_OK) {
-		packet_put(p);
-		return false;
+	for (size_t i = 0; i < n; i++) {
+		enum esp_verdict v = esp_seal(&pair->out[0].sa, packets[i], next_header);
+
+		if (v != ESP_OK) {
+			assoc_esp_verdicts[v]++;
+			packet_put(packets[i]);
+			continue;
+		}
+		stats_count(STAT_ESP_TX);
+		a->tx_packets++;
+		a->tx_bytes += packets[i]->len;
+		as->ops->esp(as->arg, to != NULL ? to : &a->ep, packets[i]);
 	}
-	stats_count(STAT_ESP_TX);
 	a->sent = now;
-	a->tx_packets++;
-	a->tx_bytes += p->len;
-	as->ops->esp(as->arg, to != NULL ? to : &a->ep, p);
-	return true;
 }
 
 bool
-assoc_send(struct assocs *as, struct assoc *a, struct packet *p, uint8_t next_header,
+assoc_send(struct assocs *as, struct assoc *a, struct packet **packets, size_t n, uint8_t next_header,
     const struct endpoint *to, struct monotime now)
 {
 	if (!a->up || a->active == NULL) {
-		packet_put(p);
+		for (size_t i = 0; i < n; i++)
+			packet_put(packets[i]);
 		return false;
 	}
-	return pair_send(as, a->active, p, next_header, to, now);
+	pair_send(as, a->active, packets, n, next_header, to, now);
+	return true;
 }
 
 void
@@ -541,7 +551,7 @@ pair_send_dummy(struct assocs *as, struct sa_pair *p, const struct endpoint *to,
 		return;
 	}
 	memset(at, 0, 16);
-	pair_send(as, p, dummy, ESP_NEXT_DUMMY, to, now);
+	pair_send(as, p, &dummy, 1, ESP_NEXT_DUMMY, to, now);
 }
 
 /* --- time --- */

@@ -221,15 +221,22 @@ void assocs_finished(struct assocs *as, uint32_t token, const struct keys_sessio
 /* The keys process was restarted: its open handshakes are gone; ours start again. */
 void assocs_keys_restarted(struct assocs *as, struct monotime now);
 
+/* What became of one packet of a batch. */
+struct assoc_opened {
+	bool ok;
+	bool newest; /* it advanced the replay window */
+	uint8_t next_header;
+};
+
 /*
- * An ESP packet. Opens p in place; on success p is the payload, *next_header says of what, and the association is returned. NULL: dropped and
- * counted; p is still the caller's.
+ * ESP packets of one SPI that came from `from`, opened in place. For each, opened says whether it is a payload now; all others are garbage, and counted. The
+ * packets stay the caller's. NULL if none opened, else their association.
  */
-struct assoc *assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct packet *p,
-    uint8_t *next_header, struct monotime now);
-/* Seals p on the active pair and sends it; `to` NULL: the association's address. Consumes p. False: not up, or it cannot be sealed. */
-bool assoc_send(struct assocs *as, struct assoc *a, struct packet *p, uint8_t next_header, const struct endpoint *to,
-    struct monotime now);
+struct assoc *assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct packet **packets,
+    size_t n, struct assoc_opened *opened, struct monotime now);
+/* Seals packets on the active pair and sends them; `to` NULL: to the association's address. Consumes them. False: it is not up, nothing was sent. */
+bool assoc_send(struct assocs *as, struct assoc *a, struct packet **packets, size_t n, uint8_t next_header,
+    const struct endpoint *to, struct monotime now);
 /* The echo of a candidate's nonce came back. True if it was one. */
 bool assoc_address_proven(struct assocs *as, struct assoc *a, uint64_t nonce, struct monotime now);
 

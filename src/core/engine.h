@@ -7,7 +7,8 @@
  *   assoc.c handshake.c   associations and their SAs
  *   exchange.c   what is said inside an association: echo, membership, VARP
  *   clear.c      the same for vnets of level none, with proof of the address instead of an SA
- *   dataplane.c  frames: device -> network and back
+ *   egress.c     frames from devices to the network
+ *   ingress.c    datagrams from the network, and their frames to devices
  *   plain.c      members that are kernel VXLAN devices without vnetd
  *   vnetctl.c    making, changing and removing vnets and their devices
  *   control.c commands.c  the control socket

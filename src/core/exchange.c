@@ -8,7 +8,7 @@
 #include "core/clear.h"
 #include "core/engine.h"
 #include "core/exchange.h"
-#include "core/dataplane.h"
+#include "core/egress.h"
 #include "core/stats.h"
 #include "varp/membership.h"
 
@@ -69,7 +69,7 @@ send_to(struct engine *e, struct assoc *a, const struct message *m, const struct
 		return;
 	}
 	(void)inner_udp_write(at, VNET_PORT, p->len - UDP_HEADER_LEN); /* MESSAGE_MAX always fits */
-	if (assoc_send(&e->assocs, a, p, ESP_NEXT_UDP, to, engine_now(e)))
+	if (assoc_send(&e->assocs, a, &p, 1, ESP_NEXT_UDP, to, engine_now(e)))
 		stats_count(STAT_MESSAGE_TX);
 }
 
@@ -258,7 +258,7 @@ member_join(struct engine *e, struct assoc *a, struct vnet *v, uint32_t label)
 		return;
 	gathered_forget(e, a, v->vni); /* an old label */
 	varp_member_up(e->varp, v->vni, a->key.host_id, m, engine_now(e));
-	dataplane_queue_release(e, v);
+	egress_release(e, v);
 }
 
 static void

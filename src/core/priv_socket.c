@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -32,6 +33,8 @@ static const struct option before_bind[] = {
 	{ AF_INET6, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0 },
 	{ AF_UNSPEC, SOL_SOCKET, SO_RCVBUFFORCE, UDP_BUFFER },
 	{ AF_UNSPEC, SOL_SOCKET, SO_SNDBUFFORCE, UDP_BUFFER },
+	/* Datagrams of one length from one sender arrive as one (Linux 5.0). */
+	{ AF_UNSPEC, IPPROTO_UDP, UDP_GRO, 1 },
 };
 
 static int

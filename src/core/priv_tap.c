@@ -14,7 +14,15 @@
 
 #define TUN_DEVICE "/dev/net/tun"
 #define TUN_MINOR  200
-#define TAP_FLAGS  (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE)
+#ifndef TUN_F_USO4 /* Linux 6.2 */
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+/* What base/segment.h does for the kernel. */
+#define TAP_OFFLOADS	 (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN)
+#define TAP_OFFLOADS_UDP (TAP_OFFLOADS | TUN_F_USO4 | TUN_F_USO6)
+#define TAP_FLAGS	 (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE)
 
 int
 priv_tap_attach(const char *ifname, uid_t owner, bool create)
@@ -26,7 +34,9 @@ priv_tap_attach(const char *ifname, uid_t owner, bool create)
 		return -errno;
 	strncpy(ifr.ifr_name, ifname, sizeof(ifr.ifr_name) - 1);
 	if (ioctl(fd, TUNSETIFF, &ifr) == 0 && ioctl(fd, TUNSETOWNER, (unsigned long)owner) == 0 &&
-	    ioctl(fd, TUNSETPERSIST, 1ul) == 0)
+	    ioctl(fd, TUNSETPERSIST, 1ul) == 0 &&
+	    (ioctl(fd, TUNSETOFFLOAD, (unsigned long)TAP_OFFLOADS_UDP) == 0 ||
+		ioctl(fd, TUNSETOFFLOAD, (unsigned long)TAP_OFFLOADS) == 0))
 		return fd;
 	err = -errno;
 	close(fd);

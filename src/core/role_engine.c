@@ -8,10 +8,11 @@
 #include "base/log.h"
 #include "core/clear.h"
 #include "core/control.h"
-#include "core/dataplane.h"
+#include "core/egress.h"
 #include "core/engine.h"
 #include "core/exchange.h"
 #include "core/hosts.h"
+#include "core/ingress.h"
 #include "core/keyscli.h"
 #include "core/linkmon.h"
 #include "core/privcli.h"
@@ -47,7 +48,7 @@ tick(void *arg)
 	next = monotime_earliest(next, hosts_tick(e, now));
 	next = monotime_earliest(next, vnetctl_tick(e, now));
 	exchange_flush(e);
-	transport_flush(e->transport);
+	egress_flush(e);
 	state_flush(e);
 	if (monotime_is_set(next) && (!monotime_is_set(e->timer.when) || monotime_before(next, e->timer.when)))
 		(void)loop_timer_set(e->loop, &e->timer, next, tick, e);
@@ -257,7 +258,7 @@ links_changed(void *arg)
 static void
 datagram_received(void *arg, const struct datagram *d)
 {
-	dataplane_datagram(arg, d);
+	ingress_datagram(arg, d);
 }
 
 static void
@@ -265,8 +266,9 @@ datagrams_done(void *arg)
 {
 	struct engine *e = arg;
 
+	ingress_flush(e);
 	exchange_flush(e);
-	transport_flush(e->transport);
+	egress_flush(e);
 }
 
 /* --- the parent --- */

@@ -160,6 +160,7 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL1(PRIV, ioctl, EQ(1, TUNGETIFF), "TAPs"),
 	CALL1(PRIV, ioctl, EQ(1, TUNSETPERSIST), "TAPs"),
 	CALL1(PRIV, ioctl, EQ(1, TUNSETOWNER), "TAPs: ours are the engine's user's"),
+	CALL1(PRIV, ioctl, EQ(1, TUNSETOFFLOAD), "TAPs: frames in one piece, checksums left to us"),
 
 	/* resolve: whatever NSS modules do with files and sockets of their own */
 	CALL1(RESOLVE, socket, EQ(0, AF_INET), "DNS"),

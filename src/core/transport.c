@@ -11,18 +11,35 @@
 #include "core/stats.h"
 #include "core/transport.h"
 
-#define CONTROL_SIZE 64	 /* of ancillary data: one in_pktinfo or in6_pktinfo */
-#define ROUNDS	     4	 /* batches per wake-up, so that one busy socket does not starve the rest */
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
 
+#define CONTROL_SIZE 128 /* of ancillary data: one in_pktinfo or in6_pktinfo, and a segment size */
+#define ROUNDS	     4	 /* batches per wake-up, so that one busy socket does not starve the rest */
+#define QUEUE_MAX    256 /* packets that wait for a flush */
+#define SEGMENTS_MAX 64	 /* in one send: UDP_MAX_SEGMENTS of Linux before 6.9 */
+#define SEND_MAX     65000 /* bytes in one send, safely below what an IP packet holds */
+
+/* One send: consecutive packets of the queue to one address, all as long as the first but perhaps the last. */
 struct outgoing {
-	struct packet *packet;
+	struct endpoint to;
 	struct sockaddr_storage addr;
 	socklen_t addr_len;
+	unsigned first; /* of queue[] */
+	unsigned n;
+	size_t bytes;
+	bool closed; /* the last one was shorter */
 };
 
 struct family {
 	int fd;
 	struct loop_fd watch;
+	struct packet *queue[QUEUE_MAX];
+	unsigned n_queue;
 	struct outgoing out[TRANSPORT_BATCH];
 	unsigned n_out;
 	struct transport *transport;
@@ -48,9 +65,9 @@ family_of(struct transport *t, const struct ipaddr *ip)
 
 /* --- receiving --- */
 
-/* The address a datagram was sent to. */
+/* The address a datagram was sent to, and the length of its parts. */
 static void
-destination(struct msghdr *m, struct ipaddr *to)
+ancillary(struct msghdr *m, struct ipaddr *to, size_t *segment)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
 		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
@@ -64,6 +81,12 @@ destination(struct msghdr *m, struct ipaddr *to)
 			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
 			to->family = AF_INET6;
 			memcpy(to->b, &pi.ipi6_addr, sizeof(to->b));
+		} else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+			int size;
+
+			memcpy(&size, CMSG_DATA(c), sizeof(size));
+			if (size > 0)
+				*segment = (size_t)size;
 		}
 	}
 }
@@ -71,12 +94,12 @@ destination(struct msghdr *m, struct ipaddr *to)
 static void
 receive_one(struct transport *t, struct mmsghdr *m, struct packet *p)
 {
-	struct datagram d = { .packet = p };
+	struct datagram d = { .packet = p, .segment = m->msg_len > 0 ? m->msg_len : 1 };
 
-	destination(&m->msg_hdr, &d.to);
+	ancillary(&m->msg_hdr, &d.to, &d.segment);
 	d.multicast = ipaddr_is_multicast(&d.to);
 	p->len = m->msg_len;
-	stats_count(STAT_UDP_RX);
+	stats_add(STAT_UDP_RX, p->len == 0 ? 1 : (p->len + d.segment - 1) / d.segment);
 	if ((m->msg_hdr.msg_flags & MSG_TRUNC) != 0 ||
 	    !endpoint_from_sockaddr(m->msg_hdr.msg_name, m->msg_hdr.msg_namelen, &d.from)) {
 		stats_count(STAT_UDP_TRUNCATED);
@@ -166,52 +189,116 @@ transport_send(struct transport *t, const struct endpoint *to, const void *buf, 
 }
 
 static void
+message_fill(const struct family *f, const struct outgoing *o, struct iovec *iov, struct msghdr *m, char *control)
+{
+	struct cmsghdr *c;
+	uint16_t size;
+
+	memset(m, 0, sizeof(*m));
+	for (unsigned i = 0; i < o->n; i++) {
+		iov[i].iov_base = f->queue[o->first + i]->data;
+		iov[i].iov_len = f->queue[o->first + i]->len;
+	}
+	m->msg_iov = iov;
+	m->msg_iovlen = o->n;
+	memcpy(&m->msg_name, &(const void *){ &o->addr }, sizeof(m->msg_name));
+	m->msg_namelen = o->addr_len;
+	if (o->n == 1)
+		return;
+	size = (uint16_t)iov[0].iov_len;
+	m->msg_control = control;
+	m->msg_controllen = CMSG_SPACE(sizeof(size));
+	c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = IPPROTO_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(size));
+	memcpy(CMSG_DATA(c), &size, sizeof(size));
+}
+
+/* The kernel refused a send of several segments: larger than the path carries, or no such thing here. Each alone then. */
+static void
+send_singly(struct family *f, const struct outgoing *o)
+{
+	for (unsigned i = 0; i < o->n; i++) {
+		const struct packet *p = f->queue[o->first + i];
+
+		if (sendto(f->fd, p->data, p->len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&o->addr,
+			o->addr_len) < 0)
+			count_failure(errno);
+		else
+			stats_count(STAT_UDP_TX);
+	}
+}
+
+static void
 flush(struct family *f)
 {
+	static _Alignas(struct cmsghdr) char control[TRANSPORT_BATCH][CMSG_SPACE(sizeof(uint16_t))];
 	struct mmsghdr msgs[TRANSPORT_BATCH];
-	struct iovec iov[TRANSPORT_BATCH];
+	struct iovec iov[QUEUE_MAX];
 	unsigned done = 0;
 
-	memset(msgs, 0, sizeof(msgs[0]) * f->n_out);
-	for (unsigned i = 0; i < f->n_out; i++) {
-		iov[i].iov_base = f->out[i].packet->data;
-		iov[i].iov_len = f->out[i].packet->len;
-		msgs[i].msg_hdr.msg_iov = &iov[i];
-		msgs[i].msg_hdr.msg_iovlen = 1;
-		msgs[i].msg_hdr.msg_name = &f->out[i].addr;
-		msgs[i].msg_hdr.msg_namelen = f->out[i].addr_len;
-	}
+	for (unsigned i = 0; i < f->n_out; i++)
+		message_fill(f, &f->out[i], &iov[f->out[i].first], &msgs[i].msg_hdr, control[i]);
 	while (done < f->n_out) {
 		int n = sendmmsg(f->fd, msgs + done, f->n_out - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+		const struct outgoing *o = &f->out[done];
 
-		if (n > 0) {
-			stats_add(STAT_UDP_TX, (unsigned)n);
-			done += (unsigned)n;
+		for (int i = 0; i < n; i++)
+			stats_add(STAT_UDP_TX, f->out[done++].n);
+		if (n > 0)
 			continue;
-		}
-		count_failure(errno); /* this one is lost, the others may have another way */
+		if (o->n > 1 && (errno == EINVAL || errno == EIO || errno == EMSGSIZE || errno == ENOPROTOOPT))
+			send_singly(f, o);
+		else
+			count_failure(errno); /* this one is lost, the others may have another way */
 		done++;
 	}
-	for (unsigned i = 0; i < f->n_out; i++)
-		packet_put(f->out[i].packet);
+	for (unsigned i = 0; i < f->n_queue; i++)
+		packet_put(f->queue[i]);
 	f->n_out = 0;
+	f->n_queue = 0;
+}
+
+/* Can p go in the same send as those before it? */
+static bool
+outgoing_takes(const struct family *f, const struct outgoing *o, const struct endpoint *to, const struct packet *p)
+{
+	size_t size = f->queue[o->first]->len;
+
+	return !o->closed && o->n < SEGMENTS_MAX && p->len <= size && o->bytes + p->len <= SEND_MAX &&
+	    endpoint_equal(&o->to, to);
 }
 
 void
 transport_queue(struct transport *t, const struct endpoint *to, struct packet *p)
 {
 	struct family *f = family_of(t, &to->ip);
-	struct outgoing *o = &f->out[f->n_out];
+	struct outgoing *o = f->n_out > 0 ? &f->out[f->n_out - 1] : NULL;
 
-	o->addr_len = endpoint_to_sockaddr(to, &o->addr);
-	if (o->addr_len == 0 || f->fd < 0) {
-		stats_count(STAT_UDP_TX_FAILED);
-		packet_put(p);
-		return;
-	}
-	o->packet = p;
-	if (++f->n_out == TRANSPORT_BATCH)
+	if (f->n_queue == QUEUE_MAX || (f->n_out == TRANSPORT_BATCH && !outgoing_takes(f, o, to, p))) {
 		flush(f);
+		o = NULL;
+	}
+	if (o == NULL || !outgoing_takes(f, o, to, p)) {
+		o = &f->out[f->n_out];
+		o->addr_len = endpoint_to_sockaddr(to, &o->addr);
+		if (o->addr_len == 0 || f->fd < 0) {
+			stats_count(STAT_UDP_TX_FAILED);
+			packet_put(p);
+			return;
+		}
+		f->n_out++;
+		o->to = *to;
+		o->first = f->n_queue;
+		o->n = 0;
+		o->bytes = 0;
+		o->closed = false;
+	}
+	f->queue[f->n_queue++] = p;
+	o->closed = p->len < f->queue[o->first]->len;
+	o->n++;
+	o->bytes += p->len;
 }
 
 void
@@ -368,8 +455,8 @@ transport_new(struct loop *loop, struct packet_pool *pool, int udp4, int udp6, t
 static void
 family_stop(struct transport *t, struct family *f)
 {
-	for (unsigned i = 0; i < f->n_out; i++)
-		packet_put(f->out[i].packet);
+	for (unsigned i = 0; i < f->n_queue; i++)
+		packet_put(f->queue[i]);
 	if (f->fd < 0)
 		return;
 	loop_unwatch(t->loop, &f->watch);

@@ -17,6 +17,7 @@
 
 struct datagram {
 	struct packet *packet; /* the handler's: it must packet_put() or pass it on */
+	size_t segment; /* it is several datagrams of that length, the last may be shorter (UDP_GRO); never 0 */
 	struct endpoint from;
 	struct ipaddr to; /* our address it was sent to, or the group */
 	bool multicast;
@@ -37,7 +38,10 @@ int transport_fd6(const struct transport *t);
 
 /* At once: for control messages. 0 or -errno, counted. */
 int transport_send(struct transport *t, const struct endpoint *to, const void *buf, size_t len);
-/* Queues a packet (consumed) for the next flush; flushes by itself when a batch is full. */
+/*
+ * Queues a packet (consumed) for the next flush; flushes by itself when a batch is full. Packets of one length to one address go
+ * as one UDP_SEGMENT send (the last may be shorter), where the kernel and the path allow it.
+ */
 void transport_queue(struct transport *t, const struct endpoint *to, struct packet *p);
 void transport_flush(struct transport *t);
 

@@ -7,7 +7,7 @@
 
 #define LOG_MODULE "vnet"
 #include "base/log.h"
-#include "core/dataplane.h"
+#include "core/egress.h"
 #include "core/engine.h"
 #include "core/exchange.h"
 #include "core/hosts.h"
@@ -165,7 +165,7 @@ device_close(struct engine *e, struct vnet *v)
 {
 	if (v->tap < 0)
 		return;
-	dataplane_stop(e, v);
+	egress_stop(e, v);
 	close(v->tap);
 	v->tap = -1;
 	v->ifindex = 0;
@@ -188,7 +188,7 @@ device_open(struct engine *e, struct vnet *v, char error[static VNETCTL_ERROR_MA
 			return priv_failed(e, err, "device", name, error);
 		v->tap = tap.fd;
 		v->ifindex = tap.ifindex;
-		err = dataplane_start(e, v);
+		err = egress_start(e, v);
 		if (err < 0)
 			return priv_failed(e, err, "device", name, error);
 	}

@@ -68,7 +68,12 @@ def look(sniffer):
     from scapy.layers.inet import IP, UDP, defragment
     from scapy.layers.l2 import ARP
     words = []
-    for packet in defragment(sniffer.packets()):
+    # Of a UDP_SEGMENT send, Linux gives IP ids again to the next: only fragments are told apart by them.
+    pieces, whole = [], []
+    for packet in sniffer.packets():
+        fragment = packet.haslayer(IP) and (packet[IP].flags.MF or packet[IP].frag)
+        (pieces if fragment else whole).append(packet)
+    for packet in whole + list(defragment(pieces)):
         if packet.haslayer(ARP) or packet.haslayer("IPv6") and packet["IPv6"].nh in (0, 58):
             continue        # ARP, ND and MLD are the underlay's own
         if packet.haslayer(IP) and packet[IP].proto == 2:

@@ -350,9 +350,10 @@ class Sniffer:
         fd, path = tempfile.mkstemp(suffix=".pcap", dir=where.net.dir)
         os.close(fd)
         self.path = pathlib.Path(path)
-        messages = self.path.with_suffix(".err")
+        self.messages = messages = self.path.with_suffix(".err")
         with open(messages, "wb") as err:
-            self.proc = where.spawn("tcpdump", "-n", "-U", "--immediate-mode", "-s", "0", "-Z", "root",
+            self.proc = where.spawn("tcpdump", "-n", "-U", "--immediate-mode", "-s", "9216", "-B", "65536",
+                                    "-Z", "root",
                                     "-i", dev, "-w", self.path, *bpf.split(), stderr=err)
         wait_until(lambda: "listening on" in messages.read_text(), 10, f"tcpdump on {dev} {bpf}")
 
@@ -360,6 +361,8 @@ class Sniffer:
         if self.proc.poll() is None:
             self.proc.terminate()
             self.proc.wait()
+        lost = re.search(r"^(\d+) packets? dropped by kernel", self.messages.read_text(), re.M)
+        assert lost is None or lost[1] == "0", f"the sniffer missed {lost[1]} packets"
 
     def packets(self):
         """What was captured up to now, as scapy packets."""
@@ -393,6 +396,8 @@ class Segment:
         self.net.underlay.ip("link", "add", port, "mtu", self.mtu, "type", "veth",
                              "peer", "name", dev, "netns", ns.ns)
         ns.ip("link", "set", dev, "address", mac, "mtu", self.mtu)
+        # Every datagram crosses alone, as on a wire: sniffers and counters see what a network would.
+        ns.run("ethtool", "-K", dev, "tx-udp-segmentation", "off")
         self.net.underlay.ip("link", "set", port, "master", self.dev, "up")
         addr4, addr6 = f"{self.prefix4}.{last}", f"{self.prefix6}:{last:x}"
         ns.add_address(dev, f"{addr4}/24", f"{addr6}/64")

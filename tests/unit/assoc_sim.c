@@ -326,7 +326,7 @@ message_send(
 	memset(at, STREAM_MARK, MESSAGE_LEN);
 	at[0] = (uint8_t)kind;
 	memcpy(at + 8, &value, sizeof(value));
-	assoc_send(&h->as, a, p, ESP_NEXT_UDP, to, h->sim->now);
+	assoc_send(&h->as, a, &p, 1, ESP_NEXT_UDP, to, h->sim->now);
 }
 
 static void
@@ -561,14 +561,14 @@ receive_esp(struct sim_host *h, const struct sim_event *ev, uint32_t spi)
 {
 	struct packet *p = packet_get(h->pool);
 	struct assoc *a;
-	uint8_t next;
+	struct assoc_opened opened;
 	size_t room;
 
 	assert_non_null(p);
 	memcpy(packet_reset(p, &room), ev->bytes, ev->len);
 	p->len = ev->len;
-	a = assocs_open(&h->as, spi, &ev->from, p, &next, h->sim->now);
-	if (a != NULL && next == ESP_NEXT_UDP)
+	a = assocs_open(&h->as, spi, &ev->from, &p, 1, &opened, h->sim->now);
+	if (a != NULL && opened.next_header == ESP_NEXT_UDP)
 		receive_message(h, a, &ev->from, p);
 	packet_put(p);
 }

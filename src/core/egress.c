@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <linux/virtio_net.h>
+
+#include "base/datagram.h"
+#include "base/segment.h"
+#include "core/egress.h"
+#include "core/engine.h"
+#include "core/exchange.h"
+#include "core/fit.h"
+#include "core/plain.h"
+#include "core/stats.h"
+#include "core/transport.h"
+#include "core/vnetctl.h"
+#include "varp/forward.h"
+
+#define TAP_BATCH     64   /* reads from one device before others get their turn */
+#define SEAL_BATCH    64   /* frames sealed at once */
+#define TOO_BIG_PER_S 20   /* answers to senders, of one vnet */
+#define QUEUE_HOLD_MS 3000 /* a frame waits no longer for the first member */
+
+/* Frames for one association that have their headers and wait to be sealed. Empty whenever the event loop runs. */
+static struct {
+	struct assoc *assoc;
+	struct packet *packets[SEAL_BATCH];
+	size_t n;
+} batch;
+
+/* --- to one member --- */
+
+static void
+batch_seal(struct engine *e)
+{
+	if (batch.n > 0)
+		(void)assoc_send(&e->assocs, batch.assoc, batch.packets, batch.n, ESP_NEXT_UDP, NULL, engine_now(e));
+	batch.n = 0;
+}
+
+void
+egress_flush(struct engine *e)
+{
+	batch_seal(e);
+	transport_flush(e->transport);
+}
+
+static void
+send_clear(struct engine *e, struct assoc *a, struct packet *p)
+{
+	a->tx_packets++;
+	a->tx_bytes += p->len;
+	a->sent = engine_now(e);
+	transport_queue(e->transport, &a->ep, p);
+}
+
+static void
+send_secured(struct engine *e, struct assoc *a, struct packet *p)
+{
+	const struct suite *s = a->group->suite;
+	uint8_t *at = packet_push(p, UDP_HEADER_LEN);
+
+	if (at == NULL || !inner_udp_write(at, s->level == LEVEL_CONF ? VNET_PORT_CONF : VNET_PORT_AUTH,
+			      p->len - UDP_HEADER_LEN)) {
+		packet_put(p);
+		return;
+	}
+	if (batch.assoc != a || batch.n == SEAL_BATCH)
+		batch_seal(e);
+	batch.assoc = a;
+	batch.packets[batch.n++] = p;
+}
+
+void
+egress_send(struct engine *e, struct member *m, struct packet *p)
+{
+	struct assoc *a = m->assoc;
+	uint8_t *at;
+
+	if (fit_clamp_mss(p->data, p->len, a->inner_mtu))
+		stats_count(STAT_MSS_CLAMPED);
+	m->vnet->tx_packets++;
+	m->vnet->tx_bytes += p->len;
+	at = packet_push(p, VXLAN_HEADER_LEN);
+	if (at == NULL || !a->up || a->group != m->vnet->group) {
+		packet_put(p);
+		return;
+	}
+	vxlan_write(at, m->label);
+	if (a->group->suite->id == SUITE_NONE)
+		send_clear(e, a, p);
+	else
+		send_secured(e, a, p);
+}
+
+void
+egress_copy_one(struct engine *e, struct member *m, const struct packet *p)
+{
+	struct packet *copy = packet_get(e->pool);
+	uint8_t *at = copy != NULL ? packet_append(copy, p->len) : NULL;
+
+	if (at == NULL) {
+		stats_count(STAT_FRAME_NO_BUFFER);
+		packet_put(copy);
+		return;
+	}
+	memcpy(at, p->data, p->len);
+	stats_count(STAT_FRAME_COPIES);
+	egress_send(e, m, copy);
+}
+
+void
+egress_copy(struct engine *e, struct vnet *v, const struct packet *p, const struct member *except, bool hubs_only)
+{
+	for (size_t i = 0; i < v->n_members; i++)
+		if (v->members[i] != except && (!hubs_only || v->members[i]->assoc->hub))
+			egress_copy_one(e, v->members[i], p);
+}
+
+/* Consumes p. */
+static void
+flood(struct engine *e, struct vnet *v, struct packet *p)
+{
+	stats_count(STAT_FRAME_FLOOD);
+	egress_copy(e, v, p, v->members[0], false);
+	stats_count(STAT_FRAME_COPIES);
+	egress_send(e, v->members[0], p);
+}
+
+/* --- nobody to send to yet --- */
+
+/* While a host is being found and an association set up, the first frames wait. */
+static void
+queue_frame(struct engine *e, struct vnet *v, struct packet *p)
+{
+	if (v->queued == 0)
+		v->queued_at = engine_now(e);
+	if (v->queued == VNET_QUEUE_MAX) {
+		struct packet *oldest = v->queue;
+
+		stats_count(STAT_FRAME_QUEUE_FULL);
+		v->queue = oldest->next;
+		v->queued--;
+		packet_put(oldest);
+		if (v->queue == NULL)
+			v->queue_tail = &v->queue;
+	}
+	stats_count(STAT_FRAME_QUEUED);
+	p->next = NULL;
+	*v->queue_tail = p;
+	v->queue_tail = &p->next;
+	v->queued++;
+}
+
+void
+egress_release(struct engine *e, struct vnet *v)
+{
+	bool stale = monotime_diff_ms(engine_now(e), v->queued_at) > QUEUE_HOLD_MS;
+	struct packet *p = v->queue;
+
+	v->queue = NULL;
+	v->queue_tail = &v->queue;
+	v->queued = 0;
+	while (p != NULL) {
+		struct packet *next = p->next;
+
+		if (stale)
+			packet_put(p);
+		else
+			flood(e, v, p);
+		p = next;
+	}
+	egress_flush(e);
+}
+
+/* --- from the device --- */
+
+/* A frame that needs outer fragments: it goes, but a sender that can do with less is told so. */
+static void
+tell_too_big(struct engine *e, struct vnet *v, const struct assoc *a, const struct packet *p)
+{
+	struct virtio_net_hdr hdr = { 0 };
+	uint8_t answer[FIT_ERROR_MAX];
+	struct iovec iov[2] = { { &hdr, sizeof(hdr) }, { answer, 0 } };
+
+	if (p->len <= ETHER_HEADER_LEN + a->inner_mtu || a->inner_mtu == 0)
+		return;
+	stats_count(STAT_TOO_BIG);
+	if (!bucket_take(&v->too_big, TOO_BIG_PER_S, TOO_BIG_PER_S, engine_now(e)))
+		return;
+	iov[1].iov_len = fit_too_big(p->data, p->len, a->inner_mtu, answer);
+	if (iov[1].iov_len > 0 && writev(v->tap, iov, 2) > 0)
+		stats_count(STAT_TOO_BIG_TOLD);
+}
+
+struct member *
+egress_port(const struct engine *e, const struct vnet *v, const struct packet *p)
+{
+	struct macaddr dst, src;
+
+	if (v->hubs == 0 || !ether_addresses(p->data, p->len, &dst, &src) || mac_is_multicast(&dst))
+		return NULL;
+	return plain_port(e, v, &dst);
+}
+
+static void
+drop_frame(struct packet *p, enum stat why)
+{
+	stats_count(why);
+	packet_put(p);
+}
+
+/* A frame that the device gave out in one piece, with its header; does not consume p. */
+struct super {
+	struct virtio_net_hdr hdr;
+	const struct packet *p;
+};
+
+/* Cut for the path to m: TCP segments are made no larger than what fits one outer packet there. */
+static void
+send_segments(struct engine *e, struct member *m, const struct super *s)
+{
+	struct virtio_net_hdr hdr = s->hdr;
+	size_t mtu = m->assoc->inner_mtu;
+	struct segments cut;
+	struct packet *p;
+
+	if (segment_start(&cut, &hdr, s->p->data, s->p->len) != SEGMENT_OK) {
+		stats_count(STAT_DEVICE_HEADER);
+		return;
+	}
+	if (cut.at.tcp && mtu > 0 && (size_t)(cut.at.payload - cut.at.ip) + cut.size > mtu &&
+	    mtu > (size_t)(cut.at.payload - cut.at.ip)) {
+		hdr.gso_size = (uint16_t)(mtu - (size_t)(cut.at.payload - cut.at.ip));
+		if (segment_start(&cut, &hdr, s->p->data, s->p->len) != SEGMENT_OK) {
+			stats_count(STAT_DEVICE_HEADER);
+			return;
+		}
+	}
+	for (;;) {
+		p = packet_get(e->pool);
+		if (p == NULL) {
+			egress_flush(e); /* what was gathered gives its buffers back */
+			p = packet_get(e->pool);
+		}
+		if (p == NULL) {
+			stats_count(STAT_FRAME_NO_BUFFER);
+			return;
+		}
+		if (!segment_next(&cut, p)) {
+			packet_put(p);
+			return;
+		}
+		egress_send(e, m, p);
+	}
+}
+
+/* Whatever frame goes to m: whole, consumed, or in segments. */
+static void
+send_either(struct engine *e, struct vnet *v, struct member *m, struct packet *p, const struct super *s)
+{
+	if (segment_needed(&s->hdr)) {
+		send_segments(e, m, s);
+		packet_put(p);
+		return;
+	}
+	tell_too_big(e, v, m->assoc, p);
+	egress_send(e, m, p);
+}
+
+static void
+flood_either(struct engine *e, struct vnet *v, struct packet *p, const struct super *s)
+{
+	if (!segment_needed(&s->hdr)) {
+		flood(e, v, p);
+		return;
+	}
+	stats_count(STAT_FRAME_FLOOD);
+	for (size_t i = 0; i < v->n_members; i++)
+		send_segments(e, v->members[i], s);
+	packet_put(p);
+}
+
+/* One frame from our own device, perhaps larger than any packet; consumes p. */
+static void
+frame_from_device(struct engine *e, struct vnet *v, struct packet *p, const struct virtio_net_hdr *hdr)
+{
+	struct forward f = forward_decide(e->varp, v->vni, FORWARD_FROM_DEVICE, p->data, p->len);
+	struct super s = { *hdr, p };
+	struct member *port;
+
+	stats_count(STAT_FRAME_TX);
+	switch (f.verdict) {
+	case FORWARD_DROP_SHORT:
+		drop_frame(p, STAT_FRAME_SHORT);
+		return;
+	case FORWARD_DROP_SOURCE:
+		drop_frame(p, STAT_FRAME_SOURCE);
+		return;
+	case FORWARD_DROP_RESERVED:
+		drop_frame(p, STAT_FRAME_RESERVED);
+		return;
+	default:
+		break;
+	}
+	varp_local_frame(e->varp, v->vni, &f.src, engine_now(e));
+	plain_learn(e, v, NULL, &f.src);
+	if (!segment_needed(hdr) && segment_checksum(hdr, p->data, p->len) != SEGMENT_OK) {
+		drop_frame(p, STAT_DEVICE_HEADER);
+	} else if (f.verdict == FORWARD_DROP_LOCAL) {
+		port = egress_port(e, v, p);
+		if (port != NULL)
+			send_either(e, v, port, p, &s);
+		else
+			drop_frame(p, STAT_FRAME_LOCAL);
+	} else if (v->n_members == 0) {
+		if (segment_needed(hdr))
+			drop_frame(p, STAT_FRAME_NO_MEMBER);
+		else
+			queue_frame(e, v, p);
+	} else if (f.verdict == FORWARD_UNICAST) {
+		stats_count(STAT_FRAME_UNICAST);
+		send_either(e, v, f.route.via, p, &s);
+	} else {
+		flood_either(e, v, p, &s);
+	}
+}
+
+/* False: nothing more to read. */
+static bool
+read_frame(struct engine *e, struct vnet *v)
+{
+	struct virtio_net_hdr hdr;
+	struct packet *p = packet_get(e->pool);
+	struct iovec iov[2] = { { .iov_base = &hdr, .iov_len = sizeof(hdr) } };
+	ssize_t n;
+
+	if (p == NULL) {
+		stats_count(STAT_FRAME_NO_BUFFER);
+		(void)!readv(v->tap, iov, 1); /* it is lost rather than asked for again and again */
+		return false;
+	}
+	iov[1].iov_base = packet_reset(p, &iov[1].iov_len);
+	n = readv(v->tap, iov, 2);
+	if (n < (ssize_t)sizeof(hdr)) {
+		int err = n < 0 ? errno : EIO;
+
+		packet_put(p);
+		if (err != EAGAIN && err != EINTR)
+			vnetctl_device_lost(e, v, err);
+		return false;
+	}
+	p->len = (size_t)n - sizeof(hdr);
+	frame_from_device(e, v, p, &hdr);
+	return true;
+}
+
+static void
+device_readable(void *arg, uint32_t events)
+{
+	struct vnet *v = arg;
+	struct engine *e = v->engine;
+
+	(void)events;
+	for (int i = 0; i < TAP_BATCH && read_frame(e, v); i++)
+		;
+	exchange_flush(e);
+	egress_flush(e);
+}
+
+int
+egress_start(struct engine *e, struct vnet *v)
+{
+	v->engine = e;
+	return loop_watch(e->loop, &v->watch, v->tap, EPOLLIN, device_readable, v);
+}
+
+void
+egress_stop(struct engine *e, struct vnet *v)
+{
+	loop_unwatch(e->loop, &v->watch);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Frames on their way out: device -> forwarding decision -> segments -> VXLAN -> ESP -> UDP. A frame of a secured vnet leaves only sealed under an
+ * SA of the vnet's own key and suite. Frames for one association are gathered and sealed together, and never wait longer than the batch
+ * of reads they came in.
+ */
+
+#include "base/packet.h"
+
+struct engine;
+struct member;
+struct vnet;
+
+/* Watches the device of v, and stops. 0 or -errno. */
+int egress_start(struct engine *e, struct vnet *v);
+void egress_stop(struct engine *e, struct vnet *v);
+/* A bare frame to one member; consumes p. */
+void egress_send(struct engine *e, struct member *m, struct packet *p);
+/* Copies of a bare frame to all members but one (NULL: to all), or only to those that are ports of ours. */
+void egress_copy(struct engine *e, struct vnet *v, const struct packet *p, const struct member *except, bool hubs_only);
+/* One copy. */
+void egress_copy_one(struct engine *e, struct member *m, const struct packet *p);
+/* The member that is a port of ours and has the frame's destination, or NULL. */
+struct member *egress_port(const struct engine *e, const struct vnet *v, const struct packet *p);
+/* Seals and sends what was gathered. */
+void egress_flush(struct engine *e);
+/* The first member has come: frames that waited go out. */
+void egress_release(struct engine *e, struct vnet *v);

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/datagram.h"
+#include "base/merge.h"
+#include "core/clear.h"
+#include "core/egress.h"
+#include "core/engine.h"
+#include "core/exchange.h"
+#include "core/fit.h"
+#include "core/hosts.h"
+#include "core/ingress.h"
+#include "core/plain.h"
+#include "core/stats.h"
+#include "varp/forward.h"
+
+#define HELD_MAX   512 /* packets whose bytes a merged frame may still point into */
+#define OPEN_BATCH 64  /* ESP packets of one SPI opened at once */
+
+/* What this batch of datagrams has left to do. Empty whenever the event loop runs. */
+static struct {
+	struct packet *held[HELD_MAX];
+	unsigned n;
+	struct merge merge;
+	bool ready;
+	/* Who sent the last frame: the next one of the same is no news. */
+	const struct assoc *assoc;
+	struct vnet *vnet;
+	struct macaddr mac;
+} batch;
+
+/* --- into the device --- */
+
+static void
+write_merged(void *arg, void *port, const struct iovec *iov, int n_iov, unsigned frames)
+{
+	struct vnet *v = port;
+	ssize_t n = writev(v->tap, iov, n_iov);
+
+	(void)arg;
+	if (n < 0) {
+		stats_add(STAT_DEVICE_RX_FAILED, frames);
+		return;
+	}
+	stats_add(STAT_FRAME_RX, frames);
+	v->rx_packets += frames;
+	v->rx_bytes += (size_t)n - iov[0].iov_len;
+}
+
+void
+ingress_flush(struct engine *e)
+{
+	(void)e;
+	merge_flush(&batch.merge);
+	for (unsigned i = 0; i < batch.n; i++)
+		packet_put(batch.held[i]);
+	batch.n = 0;
+	batch.assoc = NULL;
+}
+
+
+static void
+deliver(struct vnet *v, const struct packet *p)
+{
+	if (v->tap < 0) {
+		stats_count(STAT_DEVICE_RX_FAILED);
+		return;
+	}
+	merge_frame(&batch.merge, v, p->data, p->len);
+}
+
+/* --- forwarding --- */
+
+/* A hub member is a port of ours: what it sends is forwarded as if our device had sent it, and delivered there too. */
+static void
+frame_from_hub(struct engine *e, struct vnet *v, struct member *m, struct packet *p)
+{
+	struct forward f = forward_decide(e->varp, v->vni, FORWARD_FROM_DEVICE, p->data, p->len);
+	struct member *port = f.verdict == FORWARD_UNICAST ? f.route.via : egress_port(e, v, p);
+
+	varp_local_frame(e->varp, v->vni, &f.src, engine_now(e));
+	plain_learn(e, v, m, &f.src);
+	if (f.verdict == FORWARD_FLOOD) {
+		egress_copy(e, v, p, m, false);
+		deliver(v, p);
+	} else if (port == NULL) {
+		deliver(v, p);
+	} else if (port != m) {
+		egress_copy_one(e, port, p);
+	}
+}
+
+/* To our device and to the members that are ports of ours. */
+static void
+deliver_to_ports(struct engine *e, struct vnet *v, struct packet *p)
+{
+	struct member *port = egress_port(e, v, p);
+	struct macaddr dst, src;
+
+	if (port != NULL) {
+		egress_copy_one(e, port, p);
+		return;
+	}
+	if (v->hubs > 0 && ether_addresses(p->data, p->len, &dst, &src) &&
+	    varp_lookup(e->varp, v->vni, &dst).where != VARP_LOCAL)
+		egress_copy(e, v, p, NULL, true);
+	deliver(v, p);
+}
+
+static void
+learn(struct engine *e, struct vnet *v, struct assoc *a, const struct macaddr *mac)
+{
+	struct member *m;
+
+	if (batch.assoc == a && batch.vnet == v && mac_equal(&batch.mac, mac))
+		return;
+	m = member_find(&e->vnets, a->key.host_id, v->vni);
+	if (m != NULL && m->assoc == a)
+		varp_remote_frame(e->varp, v->vni, a->key.host_id, m, mac, engine_now(e));
+	batch.assoc = a;
+	batch.vnet = v;
+	batch.mac = *mac;
+}
+
+/* p is a bare frame of v that came from a, whose right to speak for v has been checked. */
+static void
+frame_from_network(struct engine *e, struct vnet *v, struct assoc *a, struct packet *p)
+{
+	struct forward f = forward_decide(e->varp, v->vni, FORWARD_FROM_NETWORK, p->data, p->len);
+	struct member *hub = a->hub ? member_find(&e->vnets, a->key.host_id, v->vni) : NULL;
+
+	switch (f.verdict) {
+	case FORWARD_DELIVER:
+		break;
+	case FORWARD_DROP_SHORT:
+		stats_count(STAT_FRAME_SHORT);
+		return;
+	case FORWARD_DROP_RESERVED:
+		stats_count(STAT_FRAME_RESERVED);
+		return;
+	default:
+		stats_count(STAT_FRAME_SOURCE);
+		return;
+	}
+	if (fit_clamp_mss(p->data, p->len, a->inner_mtu))
+		stats_count(STAT_MSS_CLAMPED);
+	if (hub != NULL) {
+		frame_from_hub(e, v, hub, p);
+		return;
+	}
+	learn(e, v, a, &f.src);
+	deliver_to_ports(e, v, p);
+}
+
+/* VXLAN of association a: the VNI must be a vnet of exactly its key and suite. */
+static void
+vxlan_in(struct engine *e, struct assoc *a, struct packet *p)
+{
+	struct vnet *v;
+	uint32_t vni;
+
+	if (!vxlan_parse(p->data, p->len, &vni)) {
+		stats_count(STAT_VXLAN_MALFORMED);
+		return;
+	}
+	v = batch.assoc == a && batch.vnet->vni == vni ? batch.vnet : vnet_by_vni(&e->vnets, vni);
+	if (v == NULL) {
+		stats_count(STAT_VNI_UNKNOWN);
+		return;
+	}
+	if (v->group != a->group) {
+		stats_count(v->group->suite->id != SUITE_NONE && a->group->suite->id == SUITE_NONE ?
+			STAT_CLEAR_SECURED :
+			STAT_VNI_FORBIDDEN);
+		return;
+	}
+	(void)packet_pull(p, VXLAN_HEADER_LEN);
+	frame_from_network(e, v, a, p);
+}
+
+static void
+clear_vxlan(struct engine *e, const struct endpoint *from, struct packet *p)
+{
+	struct assoc *a = clear_by_endpoint(e, from);
+	const struct vnet *v;
+	uint32_t vni;
+
+	if (a == NULL) {
+		v = vxlan_parse(p->data, p->len, &vni) ? vnet_by_vni(&e->vnets, vni) : NULL;
+		stats_count(v != NULL && v->group->suite->id != SUITE_NONE ? STAT_CLEAR_SECURED : STAT_CLEAR_STRANGER);
+		return;
+	}
+	a->rx_packets++;
+	a->rx_bytes += p->len;
+	vxlan_in(e, a, p);
+}
+
+/* --- ESP --- */
+
+/* The payload of a packet that opened. */
+static void
+esp_payload(struct engine *e, struct assoc *a, struct packet *p, uint8_t next_header, const struct endpoint *from)
+{
+	uint16_t port;
+
+	if (next_header == ESP_NEXT_DUMMY) {
+		stats_count(STAT_ESP_DUMMY);
+		return;
+	}
+	if (next_header != ESP_NEXT_UDP) {
+		stats_count(STAT_ESP_NEXT_HEADER);
+		return;
+	}
+	if (!inner_udp_parse(p->data, p->len, &port)) {
+		stats_count(STAT_INNER_SHORT);
+		return;
+	}
+	(void)packet_pull(p, UDP_HEADER_LEN);
+	if (port == VNET_PORT) {
+		exchange_receive(e, a, p->data, p->len, from);
+		engine_kick(e);
+	} else if (port == (a->group->suite->level == LEVEL_CONF ? VNET_PORT_CONF : VNET_PORT_AUTH)) {
+		vxlan_in(e, a, p);
+	} else {
+		stats_count(STAT_INNER_PORT);
+	}
+}
+
+/* Packets of one SPI. */
+static void
+esp(struct engine *e, uint32_t spi, const struct datagram *d, struct packet **packets, size_t n)
+{
+	struct assoc_opened opened[OPEN_BATCH];
+	struct assoc *a = assocs_open(&e->assocs, spi, &d->from, packets, n, opened, engine_now(e));
+
+	if (a == NULL)
+		return;
+	a->local = d->to;
+	for (size_t i = 0; i < n; i++)
+		if (opened[i].ok)
+			esp_payload(e, a, packets[i], opened[i].next_header, &d->from);
+}
+
+/* --- the rest --- */
+
+static void
+control(struct engine *e, const struct datagram *d, const struct packet *p)
+{
+	struct control_header h;
+	struct monotime now = engine_now(e);
+
+	engine_kick(e);
+	switch (control_parse(p->data, p->len, &h)) {
+	case CONTROL_OK:
+		break;
+	case CONTROL_MALFORMED:
+		stats_count(STAT_CONTROL_MALFORMED);
+		return;
+	case CONTROL_VERSION_UNKNOWN:
+		stats_count(STAT_CONTROL_VERSION);
+		return;
+	case CONTROL_TYPE_UNKNOWN:
+		stats_count(STAT_CONTROL_TYPE);
+		return;
+	}
+	switch (h.type) {
+	case CONTROL_DISCOVER:
+	case CONTROL_RELAYED:
+		hosts_discover(e, &d->from, d->multicast, h.type == CONTROL_RELAYED, h.body, h.body_len);
+		break;
+	case CONTROL_HANDSHAKE1:
+		assocs_handshake1(&e->assocs, &d->from, h.body, h.body_len, now);
+		break;
+	case CONTROL_HANDSHAKE2:
+		assocs_handshake2(&e->assocs, &d->from, h.body, h.body_len, now);
+		break;
+	case CONTROL_COOKIE:
+		assocs_cookie(&e->assocs, &d->from, h.body, h.body_len, now);
+		break;
+	case CONTROL_CLEAR:
+		clear_receive(e, &d->from, h.body, h.body_len);
+		break;
+	case CONTROL_RELAY:
+		stats_count(STAT_CONTROL_TYPE);
+		break;
+	}
+}
+
+static void
+other(struct engine *e, const struct datagram *d, struct packet *p, enum datagram_kind kind)
+{
+	switch (kind) {
+	case DATAGRAM_VXLAN:
+		clear_vxlan(e, &d->from, p);
+		break;
+	case DATAGRAM_CONTROL:
+		control(e, d, p);
+		break;
+	case DATAGRAM_KEEPALIVE:
+		stats_count(STAT_KEEPALIVE);
+		break;
+	case DATAGRAM_RESERVED:
+		stats_count(STAT_DATAGRAM_RESERVED);
+		break;
+	case DATAGRAM_ESP:
+	case DATAGRAM_SHORT:
+	case DATAGRAM_KINDS:
+		stats_count(STAT_DATAGRAM_SHORT);
+		break;
+	}
+}
+
+/* The next datagram of a piece: the piece itself if it is the only one, else a packet that points into it. */
+static struct packet *
+next_part(struct engine *e, const struct datagram *d, size_t at)
+{
+	struct packet *whole = d->packet, *p;
+	size_t left = whole->len - at;
+
+	if (at == 0 && left <= d->segment)
+		return whole;
+	p = batch.n < HELD_MAX ? packet_get(e->pool) : NULL;
+	if (p == NULL) {
+		stats_count(STAT_FRAME_NO_BUFFER);
+		return NULL;
+	}
+	batch.held[batch.n++] = p;
+	p->data = whole->data + at;
+	p->len = left < d->segment ? left : d->segment;
+	return p;
+}
+
+void
+ingress_datagram(struct engine *e, const struct datagram *d)
+{
+	struct packet *parts[OPEN_BATCH];
+	uint32_t spi = 0, open_spi = 0;
+	size_t n = 0, at = 0;
+
+	if (!batch.ready) {
+		merge_init(&batch.merge, false, write_merged, NULL);
+		batch.ready = true;
+	}
+	if (batch.n + d->packet->len / d->segment + 2 > HELD_MAX)
+		ingress_flush(e); /* a piece is never flushed half way: its parts point into it */
+	batch.held[batch.n++] = d->packet;
+	do {
+		struct packet *p = next_part(e, d, at);
+		enum datagram_kind kind;
+
+		at += d->segment;
+		if (p == NULL)
+			continue;
+		kind = datagram_classify(p->data, p->len, &spi);
+		if (n > 0 && (kind != DATAGRAM_ESP || spi != open_spi || n == OPEN_BATCH)) {
+			esp(e, open_spi, d, parts, n);
+			n = 0;
+		}
+		if (kind == DATAGRAM_ESP) {
+			open_spi = spi;
+			parts[n++] = p;
+		} else {
+			other(e, d, p, kind);
+		}
+	} while (at < d->packet->len);
+	if (n > 0)
+		esp(e, open_spi, d, parts, n);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Datagrams on their way in: UDP -> ESP -> VXLAN -> forwarding -> device, and control messages to whom they concern. A frame of a secured vnet enters only
+ * out of an SA of the vnet's own key and suite. Frames of one batch are merged before they are written.
+ */
+
+#include "core/transport.h"
+
+struct engine;
+
+/* One datagram, or several of one length in one piece; takes its packet. */
+void ingress_datagram(struct engine *e, const struct datagram *d);
+/* The batch is over: writes what was merged, frees what was held. */
+void ingress_flush(struct engine *e);
