@@ -193,11 +193,43 @@ group_suites_differ(const struct groups *gs, const struct group *g, const struct
 	return at > 0;
 }
 
-bool
-groups_share_key(const struct groups *gs, const struct discover *heard)
+/* The first of its keys that is none of ours, used or not; 0: there is none. */
+static uint32_t
+foreign_key(const struct groups *gs, const struct discover *heard)
 {
-	for (size_t i = 0; i < gs->n_keys; i++)
-		if (heard_key(heard, gs->keys[i].id) != NULL || heard_key(heard, gs->keys[i].old_id) != NULL)
-			return true;
-	return false;
+	for (unsigned i = 0; i < heard->n_keys; i++) {
+		uint32_t id = heard->keys[i].key_id;
+		size_t k = 0;
+
+		while (k < gs->n_keys && gs->keys[k].id != id && gs->keys[k].old_id != id)
+			k++;
+		if (id != 0 && k == gs->n_keys)
+			return id;
+	}
+	return 0;
+}
+
+bool
+group_trouble(const struct groups *gs, const struct group *g, const struct discover *heard,
+    char text[static GROUP_TROUBLE_MAX])
+{
+	const struct key_info *k = groups_key(gs, g->key);
+	char suites[160];
+	uint32_t foreign;
+
+	if (g->vnets == 0 || g->suite->id == SUITE_NONE || k == NULL || k->id == 0)
+		return false;
+	if (group_suites_differ(gs, g, heard, suites, sizeof(suites))) {
+		snprintf(text, GROUP_TROUBLE_MAX, "suites differ: key \"%s\" has vnets with %s here and with %s there", g->key,
+		    g->suite->name, suites);
+		return true;
+	}
+	if (heard_key(heard, k->id) != NULL || heard_key(heard, k->old_id) != NULL)
+		return false;
+	foreign = foreign_key(gs, heard);
+	if (foreign == 0)
+		return false;
+	snprintf(text, GROUP_TROUBLE_MAX, "keys differ: \"%s\" is %08x here, and that host has not got it but %08x", g->key,
+	    k->id, foreign);
+	return true;
 }

@@ -15,6 +15,8 @@
 #include "varp/discover.h"
 #include "varp/membership.h"
 
+#define GROUP_TROUBLE_MAX 256
+
 struct group {
 	struct group *next;
 	char key[KEY_NAME_MAX]; /* the first name of its key: two names of one secret are one group; "" for none */
@@ -49,5 +51,9 @@ bool group_heard(const struct groups *gs, const struct group *g, const struct di
 /* Does the other end have this group's key, but no vnet with its suite? Then its suites are named in text. */
 bool group_suites_differ(const struct groups *gs, const struct group *g, const struct discover *heard, char *text,
     size_t size);
-/* Is any of its keys one of ours, used or not? */
-bool groups_share_key(const struct groups *gs, const struct discover *heard);
+/*
+ * What keeps a host that was heard from meeting us in this group, in words: it has other suites, or a key that we have not, perhaps
+ * under the same name. False if nothing is wrong, or it just has no part in the group.
+ */
+bool group_trouble(const struct groups *gs, const struct group *g, const struct discover *heard,
+    char text[static GROUP_TROUBLE_MAX]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 #define RESOLVE_AGAIN_MS   60000
 #define RESOLVE_FAILED_MS  10000
 #define SEEN_MAX	   4096
+#define TROUBLE_BURST	   10
 
 struct hosts *
 hosts_new(void)
@@ -219,12 +221,32 @@ consider_group(struct engine *e, struct host *host, struct group *g)
 	return false;
 }
 
+/* The first thing that is wrong, once. */
+static void
+tell_trouble(struct engine *e, struct host *host)
+{
+	char text[GROUP_TROUBLE_MAX], ep[ENDPOINT_STRLEN];
+	const struct group *g = e->groups.first;
+
+	while (g != NULL && !group_trouble(&e->groups, g, &host->heard, text))
+		g = g->next;
+	if (g == NULL) {
+		host->told[0] = '\0';
+		return;
+	}
+	if (strcmp(text, host->told) == 0 || !bucket_take(&e->hosts->trouble, 1, TROUBLE_BURST, engine_now(e)))
+		return;
+	memcpy(host->told, text, sizeof(text));
+	log_warnx("host %016" PRIx64 " at %s: %s", host->host_id, endpoint_format(&host->ep, ep), text);
+}
+
 /* True if the host has to be asked, by a DISCOVER, to start. */
 static bool
 consider(struct engine *e, struct host *host)
 {
 	bool ask = false;
 
+	tell_trouble(e, host);
 	for (struct group *g = e->groups.first; g != NULL; g = g->next)
 		if (g->vnets > 0 && group_heard(&e->groups, g, &host->heard))
 			ask |= consider_group(e, host, g);

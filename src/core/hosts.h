@@ -14,6 +14,8 @@
 #include "base/monotime.h"
 #include "base/table.h"
 #include "core/config.h"
+#include "core/group.h"
+#include "core/ratelimit.h"
 #include "core/resolvemsg.h"
 #include "varp/discover.h"
 
@@ -28,6 +30,7 @@ struct host {
 	struct discover heard;
 	struct monotime at;
 	bool multicast; /* heard by multicast (or from a relay), not only as a configured peer */
+	char told[GROUP_TROUBLE_MAX]; /* what is wrong with it, as the log has it */
 };
 
 /* A configured peer. */
@@ -52,6 +55,7 @@ struct hosts {
 	uint32_t seq;
 	unsigned burst;		/* quick DISCOVERs still to send */
 	struct monotime due;	/* next DISCOVER */
+	struct bucket trouble;	/* lines in the log; anybody can cause them */
 	struct monotime resolve_due;
 };
 

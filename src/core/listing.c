@@ -335,14 +335,11 @@ static void
 print_host_problems(struct sxp_out *o, const struct engine *e, const struct host *h)
 {
 	for (const struct group *g = e->groups.first; g != NULL; g = g->next) {
-		char suites[160];
+		char text[GROUP_TROUBLE_MAX];
 
-		if (g->vnets > 0 && group_suites_differ(&e->groups, g, &h->heard, suites, sizeof(suites)))
-			sxp_out_kvf(o, "problem", "suites differ: key \"%s\" has vnets with %s here and with %s there", g->key,
-			    g->suite->name, suites);
+		if (group_trouble(&e->groups, g, &h->heard, text))
+			sxp_out_kv(o, "problem", text);
 	}
-	if (h->heard.n_keys > 0 && !groups_share_key(&e->groups, &h->heard))
-		sxp_out_kv(o, "problem", "no key in common: it has other keys than this host");
 }
 
 struct peer_sum {

@@ -198,19 +198,41 @@ keys_finished(void *arg, uint32_t token, const struct keys_session *m)
 	engine_kick(e);
 }
 
+/* Was this pair made with a key that has been taken away? One whose file is unreadable now has not. */
+static bool
+is_revoked(const struct groups *gs, const struct assoc *a)
+{
+	const struct key_info *k = groups_key(gs, a->group->key);
+
+	return a->active != NULL &&
+	    (k == NULL || (k->id != 0 && k->id != a->active->key_id && k->old_id != a->active->key_id));
+}
+
+static void
+drop_revoked(struct engine *e)
+{
+	for (struct assoc *a = e->assocs.first; a != NULL; a = a->next)
+		if (is_revoked(&e->groups, a))
+			assoc_down(&e->assocs, a, "its key is not accepted any more", engine_now(e));
+}
+
 static void
 keys_list(void *arg, const struct key_info *keys, size_t n)
 {
 	struct engine *e = arg;
 	bool first = !e->groups.keys_known;
 
+	for (size_t i = 0; i < n; i++) {
+		const struct key_info *before = groups_key(&e->groups, keys[i].name);
+
+		if (keys[i].error[0] != '\0' && (before == NULL || strcmp(before->error, keys[i].error) != 0))
+			log_warnx("%s", keys[i].error);
+	}
 	memcpy(e->groups.keys, keys, n * sizeof(*keys));
 	e->groups.n_keys = n;
 	e->groups.keys_known = true;
-	for (size_t i = 0; i < n; i++)
-		if (keys[i].error[0] != '\0')
-			log_warnx("%s", keys[i].error);
 	vnetctl_keys_changed(e);
+	drop_revoked(e);
 	if (first)
 		state_load_memo(e);
 	hosts_reconsider(e);

@@ -175,22 +175,44 @@ discover_tells_what_there_is(void **state)
 	assert_false(group_suites_differ(gs, a, &d, text, sizeof(text)));
 	assert_false(group_suites_differ(gs, broken, &d, text, sizeof(text)));
 	assert_false(group_heard(gs, broken, &d));
-	assert_true(groups_share_key(gs, &d));
 	d.n_keys = 0;
 	d.flags = 0;
 	assert_false(group_heard(gs, a, &d));
 	assert_false(group_heard(gs, none, &d));
-	assert_false(groups_share_key(gs, &d));
 	d.keys[0] = (struct discover_key){ 0, 0xffff };
 	d.n_keys = 1;
-	assert_false(groups_share_key(gs, &d)); /* key 0 is no key */
-	assert_false(group_heard(gs, broken, &d));
+	assert_false(group_heard(gs, broken, &d)); /* key 0 is no key */
 	group_put(gs, a);
 	group_put(gs, b);
 	group_put(gs, c);
 	group_put(gs, none);
 	group_put(gs, unused);
 	group_put(gs, broken);
+}
+
+static void
+trouble_is_told(void **state)
+{
+	struct group *g = with_vnet("site", "aes128-sha1");
+	struct discover d = { .n_keys = 1, .keys = { { 0x22, 1u << SUITE_AES128_SHA1 } } };
+	char text[GROUP_TROUBLE_MAX];
+
+	(void)state;
+	assert_false(group_trouble(gs, g, &d, text));
+	d.keys[0].key_id = 0x21; /* the old one will do */
+	assert_false(group_trouble(gs, g, &d, text));
+	d.keys[0].suites = 1u << SUITE_AES256GCM;
+	assert_true(group_trouble(gs, g, &d, text));
+	assert_string_equal(text, "suites differ: key \"site\" has vnets with aes128-sha1 here and with aes256gcm there");
+	d.keys[0].key_id = 0x11; /* has no part in the group, but no other key either */
+	assert_false(group_trouble(gs, g, &d, text));
+	d.keys[1] = (struct discover_key){ 0x33, 1u << SUITE_AES128_SHA1 };
+	d.n_keys = 2;
+	assert_true(group_trouble(gs, g, &d, text));
+	assert_string_equal(text, "keys differ: \"site\" is 00000022 here, and that host has not got it but 00000033");
+	g->vnets = 0;
+	assert_false(group_trouble(gs, g, &d, text));
+	group_put(gs, g);
 }
 
 /* All suites of a key in a text that is too short for them. */
@@ -243,6 +265,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(found_by_key_id, setup, teardown),
 		cmocka_unit_test_setup_teardown(key_id_to_begin_with, setup, teardown),
 		cmocka_unit_test_setup_teardown(discover_tells_what_there_is, setup, teardown),
+		cmocka_unit_test_setup_teardown(trouble_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(suites_in_little_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_keys, setup, teardown),
 	};
