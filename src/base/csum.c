@@ -8,56 +8,55 @@
 /* What a machine has no registers for, the compiler splits. */
 typedef uint64_t lanes __attribute__((vector_size(32)));
 
-/* Each lane adds halves of 32 bits, so it cannot overflow before 2^32 of them. */
-INLINE uint64_t
-sum_lanes(uint8_t *restrict to, const uint8_t *restrict from, size_t len, bool copy)
-{
-	lanes low = { 0 }, high = { 0 }, words;
+struct way {
+	uint8_t *to; /* NULL: only sum */
+	const uint8_t *from;
+};
 
-	for (size_t at = 0; at < len; at += sizeof(words)) {
-		memcpy(&words, from + at, sizeof(words));
-		if (copy)
-			memcpy(to + at, &words, sizeof(words));
+INLINE void
+take(struct way *w, void *out, size_t n, bool copy)
+{
+	memcpy(out, w->from, n);
+	if (copy) {
+		memcpy(w->to, out, n);
+		w->to += n;
+	}
+	w->from += n;
+}
+
+/* n bytes, at most 8. */
+INLINE uint64_t
+sum_few(struct way *w, size_t n, bool copy)
+{
+	uint64_t word = 0;
+
+	take(w, &word, n, copy);
+	return (word & 0xffffffff) + (word >> 32);
+}
+
+/* Headers are short: so what is left in the end is no loop over bytes. */
+INLINE uint64_t
+sum(uint8_t *restrict to, const uint8_t *restrict from, size_t len, bool copy)
+{
+	struct way w = { to, from };
+	lanes low = { 0 }, high = { 0 }, words;
+	uint64_t total = 0;
+
+	/* Each lane adds halves of 32 bits, so it cannot overflow before 2^32 of them. */
+	for (; len >= sizeof(words); len -= sizeof(words)) {
+		take(&w, &words, sizeof(words), copy);
 		low += words & 0xffffffff;
 		high += words >> 32;
 	}
 	low += high;
-	return low[0] + low[1] + low[2] + low[3];
-}
-
-/* At most 31 bytes. */
-INLINE uint64_t
-sum_rest(uint8_t *restrict to, const uint8_t *restrict from, size_t len, bool copy)
-{
-	uint64_t sum = 0;
-	uint32_t word;
-
-	for (; len >= sizeof(word); len -= sizeof(word)) {
-		memcpy(&word, from, sizeof(word));
-		if (copy) {
-			memcpy(to, &word, sizeof(word));
-			to += sizeof(word);
-		}
-		sum += word;
-		from += sizeof(word);
-	}
-	uint8_t last[sizeof(word)] = { 0 };
-	for (size_t i = 0; i < len; i++) {
-		last[i] = from[i];
-		if (copy)
-			to[i] = from[i];
-	}
-	memcpy(&word, last, sizeof(word));
-	return sum + word;
-}
-
-INLINE uint64_t
-sum(uint8_t *restrict to, const uint8_t *restrict from, size_t len, bool copy)
-{
-	size_t whole = len / sizeof(lanes) * sizeof(lanes);
-	uint64_t s = sum_lanes(to, from, whole, copy);
-
-	return s + sum_rest(copy ? to + whole : NULL, from + whole, len - whole, copy);
+	total = low[0] + low[1] + low[2] + low[3];
+	for (; len >= 8; len -= 8)
+		total += sum_few(&w, 8, copy);
+	if (len & 4)
+		total += sum_few(&w, 4, copy);
+	if (len & 2)
+		total += sum_few(&w, 2, copy);
+	return len & 1 ? total + sum_few(&w, 1, copy) : total;
 }
 
 #if defined(__x86_64__)
