@@ -57,6 +57,7 @@ struct vnet {
 	struct macaddr mac;
 	struct loop_fd watch;
 	bool seen;	       /* linkmon has known the device */
+	uint32_t master;       /* the bridge it was last seen in, 0: none */
 	struct monotime retry; /* when to make the device again; not set: it is there */
 	char problem[160]; /* what keeps it from working, "" if nothing */
 

@@ -169,6 +169,7 @@ device_close(struct engine *e, struct vnet *v)
 	close(v->tap);
 	v->tap = -1;
 	v->ifindex = 0;
+	v->master = 0;
 }
 
 /* Device, bridge, addresses. On failure what was made stays with the vnet, for the caller to undo or try again. */
@@ -324,6 +325,22 @@ vnetctl_path_changed(struct engine *e, struct assoc *a)
 	a->inner_mtu = (uint32_t)suite_inner_mtu(a->group->suite, underlay_mtu(e), ipaddr_header_len(&a->ep.ip));
 }
 
+/* A bridge that somebody deletes is made again. A device that somebody takes out of it is left alone. */
+static void
+bridge_check(struct engine *e, struct vnet *v, uint32_t master)
+{
+	bool gone = v->master != 0 && linkmon_by_index(e->links, v->master) == NULL;
+
+	if (master != 0)
+		v->master = master;
+	if (master != 0 || !gone || v->spec.bridge[0] == '\0')
+		return;
+	log_warnx("bridge %s of device %s is gone; making it again", v->spec.bridge, v->spec.ifname);
+	v->master = 0;
+	v->retry = engine_now(e);
+	engine_kick(e);
+}
+
 void
 vnetctl_links_changed(struct engine *e)
 {
@@ -333,9 +350,10 @@ vnetctl_links_changed(struct engine *e)
 	for (struct vnet *v = e->vnets.first; v != NULL; v = v->next) {
 		const struct linkmon_link *l = v->tap >= 0 ? linkmon_by_index(e->links, v->ifindex) : NULL;
 
-		if (l != NULL)
+		if (l != NULL) {
 			v->seen = true;
-		else if (v->tap >= 0 && v->seen)
+			bridge_check(e, v, l->master);
+		} else if (v->tap >= 0 && v->seen)
 			vnetctl_device_lost(e, v, ENODEV);
 		if (l != NULL && l->mtu != v->mtu)
 			v->mtu = l->mtu;
