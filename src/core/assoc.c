@@ -381,39 +381,45 @@ pair_endpoint(const struct sa_pair *p, const struct endpoint *from)
 	return same ? a->ep : *from;
 }
 
-/* The first packet opened on p: it is confirmed. From now on we send on it, and what it replaces only receives. */
+/* From now on we send on p, and what it replaces only receives. */
 static void
-pair_confirmed(struct assocs *as, struct sa_pair *p, const struct endpoint *from, struct monotime now)
+pair_use(struct assocs *as, struct sa_pair *p, const struct endpoint *from, struct monotime now)
 {
 	struct assoc *a = p->assoc;
-	struct sa_pair *q = a->active;
 	struct endpoint ep = pair_endpoint(p, from);
 
-	uint32_t attempt = p->initiator ? 0 : p->attempt;
-
-	if (attempt_later(p->peer_start, attempt, a->confirmed_start, a->confirmed_attempt)) {
-		a->confirmed_start = p->peer_start;
-		a->confirmed_attempt = attempt;
-	}
-	explicit_bzero(p->msg1, sizeof(p->msg1));
-	explicit_bzero(p->msg2, sizeof(p->msg2));
-	attempts_drop_all(as, a); /* there are fresh keys */
-	if (!p->initiator)
-		pair_send_dummy(as, p, from, now); /* the initiator waits to hear us */
-	if (q != NULL && pair_loses(as, p, q)) {
-		pair_drain(p, now);
-		return;
-	}
-	if (q != NULL)
-		pair_drain(q, now);
+	if (a->active != NULL)
+		pair_drain(a->active, now);
 	p->state = SA_ACTIVE;
-	p->confirmed = now;
 	p->expires = (struct monotime){ 0 };
 	a->active = p;
 	a->key_id = p->key_id;
 	pairs_drop_other_starts(as, a, p->peer_start);
 	assoc_confirm(as, a, p->peer_start, &ep, now);
 	address_heard(as, a, from, now);
+}
+
+/* The first packet opened on p. */
+static void
+pair_confirmed(struct assocs *as, struct sa_pair *p, const struct endpoint *from, struct monotime now)
+{
+	struct assoc *a = p->assoc;
+	uint32_t attempt = p->initiator ? 0 : p->attempt;
+
+	if (attempt_later(p->peer_start, attempt, a->confirmed_start, a->confirmed_attempt)) {
+		a->confirmed_start = p->peer_start;
+		a->confirmed_attempt = attempt;
+	}
+	p->confirmed = now;
+	explicit_bzero(p->msg1, sizeof(p->msg1));
+	explicit_bzero(p->msg2, sizeof(p->msg2));
+	attempts_drop_all(as, a); /* there are fresh keys */
+	if (!p->initiator)
+		pair_send_dummy(as, p, from, now); /* the initiator waits to hear us */
+	if (a->active != NULL && pair_loses(as, p, a->active))
+		pair_drain(p, now);
+	else
+		pair_use(as, p, from, now);
 }
 
 /* --- packets --- */
@@ -446,6 +452,17 @@ unknown_spi(struct assocs *as, const struct endpoint *from, struct monotime now)
 	}
 }
 
+/*
+ * The peer still sends on p, which drains here: so much was lost while handshakes crossed that the ends chose differently. Then
+ * the higher host id follows the lower.
+ */
+static bool
+pair_insisted(const struct assocs *as, const struct sa_pair *p, struct monotime now)
+{
+	return as->config.host_id > p->assoc->key.host_id &&
+	    monotime_diff_ms(p->expires, now) < ASSOC_DRAIN_MS - ASSOC_SETTLE_MS;
+}
+
 /* A packet opened on p, before anybody looks into it. */
 static void
 pair_heard(struct assocs *as, struct sa_pair *p, const struct endpoint *from, bool newest, bool dummy,
@@ -462,17 +479,20 @@ pair_heard(struct assocs *as, struct sa_pair *p, const struct endpoint *from, bo
 			pair_send_dummy(as, p, from, now); /* our first one was lost */
 		if (newest && p->state == SA_ACTIVE)
 			address_heard(as, p->assoc, from, now);
+		else if (newest && !dummy && pair_insisted(as, p, now))
+			pair_use(as, p, from, now);
 		break;
 	}
 }
 
 struct assoc *
 assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct packet **packets, size_t n,
-    struct assoc_opened *opened, struct monotime now)
+    struct esp_opened *opened, struct monotime now)
 {
 	struct sadb_entry *e = sadb_find(&as->sadb, spi);
 	struct assoc *a = NULL;
 	struct sa_in *in;
+	uint64_t bytes;
 
 	if (e == NULL || e->owner == NULL) {
 		stats_add(STAT_ESP_UNKNOWN_SPI, n);
@@ -480,24 +500,22 @@ assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct
 		return NULL;
 	}
 	in = e->owner;
+	bytes = in->sa.bytes;
+	esp_open_batch(&in->sa, packets, n, opened);
 	for (size_t i = 0; i < n; i++) {
-		size_t len = packets[i]->len;
-		enum esp_verdict v = esp_open(&in->sa, packets[i], &opened[i].next_header, &opened[i].newest);
-
-		assoc_esp_verdicts[v]++;
-		opened[i].ok = v == ESP_OK;
-		if (v != ESP_OK)
+		assoc_esp_verdicts[opened[i].verdict]++;
+		if (opened[i].verdict != ESP_OK)
 			continue;
 		a = in->pair->assoc;
 		stats_count(STAT_ESP_RX);
 		a->rx_packets++;
-		a->rx_bytes += len;
 	}
 	if (a == NULL)
 		return NULL;
 	a->heard = now;
+	a->rx_bytes += in->sa.bytes - bytes;
 	for (size_t i = 0; i < n; i++)
-		if (opened[i].ok)
+		if (opened[i].verdict == ESP_OK)
 			pair_heard(as, in->pair, from, opened[i].newest, opened[i].next_header == ESP_NEXT_DUMMY, now);
 	return a;
 }
@@ -506,13 +524,13 @@ static void
 pair_send(struct assocs *as, struct sa_pair *pair, struct packet **packets, size_t n, uint8_t next_header,
     const struct endpoint *to, struct monotime now)
 {
+	enum esp_verdict verdicts[ASSOC_BATCH];
 	struct assoc *a = pair->assoc;
 
+	esp_seal_batch(&pair->out[0].sa, packets, n, next_header, verdicts);
 	for (size_t i = 0; i < n; i++) {
-		enum esp_verdict v = esp_seal(&pair->out[0].sa, packets[i], next_header);
-
-		if (v != ESP_OK) {
-			assoc_esp_verdicts[v]++;
+		if (verdicts[i] != ESP_OK) {
+			assoc_esp_verdicts[verdicts[i]]++;
 			packet_put(packets[i]);
 			continue;
 		}

@@ -39,6 +39,7 @@
 #define ASSOC_ECHO_MS	 15000	/* silence after which an echo is sent */
 #define ASSOC_ECHO_TRIES 5	/* echoes a second apart without any answer: the peer is gone */
 #define ASSOC_HS_FREE	 20	/* message 1s a second that are answered without a cookie */
+#define ASSOC_BATCH	 64	/* packets sealed at once */
 #define ASSOC_JOBS_MAX	 64	/* message 1s being worked on by the keys process; half of it for hosts not known yet */
 #define ASSOC_PAIRS_MAX	 16	/* pairs of one association: then the oldest that drains makes room */
 #define ASSOC_HINTS_MAX	 256	/* attempts in all that something unauthenticated caused, to addresses not known yet */
@@ -221,20 +222,13 @@ void assocs_finished(struct assocs *as, uint32_t token, const struct keys_sessio
 /* The keys process was restarted: its open handshakes are gone; ours start again. */
 void assocs_keys_restarted(struct assocs *as, struct monotime now);
 
-/* What became of one packet of a batch. */
-struct assoc_opened {
-	bool ok;
-	bool newest; /* it advanced the replay window */
-	uint8_t next_header;
-};
-
 /*
  * ESP packets of one SPI that came from `from`, opened in place. For each, opened says whether it is a payload now; all others are garbage, and counted. The
  * packets stay the caller's. NULL if none opened, else their association.
  */
 struct assoc *assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct packet **packets,
-    size_t n, struct assoc_opened *opened, struct monotime now);
-/* Seals packets on the active pair and sends them; `to` NULL: to the association's address. Consumes them. False: it is not up, nothing was sent. */
+    size_t n, struct esp_opened *opened, struct monotime now);
+/* Seals up to ASSOC_BATCH packets on the active pair and sends them; `to` NULL: to the association's address. Consumes them. False: it is not up, nothing was sent. */
 bool assoc_send(struct assocs *as, struct assoc *a, struct packet **packets, size_t n, uint8_t next_header,
     const struct endpoint *to, struct monotime now);
 /* The echo of a candidate's nonce came back. True if it was one. */

@@ -20,14 +20,13 @@
 #include "varp/forward.h"
 
 #define TAP_BATCH     64   /* reads from one device before others get their turn */
-#define SEAL_BATCH    64   /* frames sealed at once */
 #define TOO_BIG_PER_S 20   /* answers to senders, of one vnet */
 #define QUEUE_HOLD_MS 3000 /* a frame waits no longer for the first member */
 
 /* Frames for one association that have their headers and wait to be sealed. Empty whenever the event loop runs. */
 static struct {
 	struct assoc *assoc;
-	struct packet *packets[SEAL_BATCH];
+	struct packet *packets[ASSOC_BATCH];
 	size_t n;
 } batch;
 
@@ -68,7 +67,7 @@ send_secured(struct engine *e, struct assoc *a, struct packet *p)
 		packet_put(p);
 		return;
 	}
-	if (batch.assoc != a || batch.n == SEAL_BATCH)
+	if (batch.assoc != a || batch.n == ASSOC_BATCH)
 		batch_seal(e);
 	batch.assoc = a;
 	batch.packets[batch.n++] = p;

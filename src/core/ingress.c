@@ -233,14 +233,14 @@ esp_payload(struct engine *e, struct assoc *a, struct packet *p, uint8_t next_he
 static void
 esp(struct engine *e, uint32_t spi, const struct datagram *d, struct packet **packets, size_t n)
 {
-	struct assoc_opened opened[OPEN_BATCH];
+	struct esp_opened opened[OPEN_BATCH];
 	struct assoc *a = assocs_open(&e->assocs, spi, &d->from, packets, n, opened, engine_now(e));
 
 	if (a == NULL)
 		return;
 	a->local = d->to;
 	for (size_t i = 0; i < n; i++)
-		if (opened[i].ok)
+		if (opened[i].verdict == ESP_OK)
 			esp_payload(e, a, packets[i], opened[i].next_header, &d->from);
 }
 

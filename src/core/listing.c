@@ -642,7 +642,7 @@ command_status(struct request *r)
 		sxp_out_close(o);
 	}
 	sxp_out_kv(o, "sandbox", sandbox_describe());
-	sxp_out_kv(o, "crypto", "OpenSSL");
+	sxp_out_kv(o, "crypto", cipher_describe());
 	sxp_out_kvf(o, "ports", "udp %u (all that vnetd sends and receives)", e->config.port);
 	sxp_out_close(o);
 	return true;

@@ -304,7 +304,7 @@ receive_esp(
 {
 	struct packet *p = packet_get(h->pool);
 	struct assoc *a;
-	struct assoc_opened opened;
+	struct esp_opened opened;
 	size_t room;
 
 	if (p == NULL)

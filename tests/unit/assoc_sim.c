@@ -561,7 +561,7 @@ receive_esp(struct sim_host *h, const struct sim_event *ev, uint32_t spi)
 {
 	struct packet *p = packet_get(h->pool);
 	struct assoc *a;
-	struct assoc_opened opened;
+	struct esp_opened opened;
 	size_t room;
 
 	assert_non_null(p);

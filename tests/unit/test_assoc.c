@@ -292,6 +292,38 @@ bad_network(void **state)
 	}
 }
 
+/* All that one end sends is lost for a while, and they see two rekeys in different order: soon both use one pair all the same. */
+static void
+one_way_loss_while_rekeying(void **state)
+{
+	(void)state;
+	for (int64_t wait = 600; wait < 4500; wait += 100) {
+		struct lose l = { SIM_ESP, 1, 1000, 0 };
+
+		two(1);
+		sim_connect(s, 0, 1, true);
+		sim_run(s, 10000);
+		sim_connect(s, 0, 1, false);
+		s->drop = lose_some;
+		s->arg = &l;
+		sim_run(s, wait);
+		sim_connect(s, 1, 0, false);
+		sim_run(s, wait % 300);
+		s->drop = NULL;
+		sim_run(s, 4000);
+		for (int i = 0; i < 80; i++) {
+			assert_true(sim_send(s, 0, 1));
+			assert_true(sim_send(s, 1, 0));
+			sim_run(s, 1000);
+			if (i == 3)
+				sim_agree(s, 0, 1);
+		}
+		nothing_missing();
+		both_up();
+		end();
+	}
+}
+
 /* --- rekey --- */
 
 static void
@@ -765,6 +797,7 @@ main(void)
 		cmocka_unit_test(messages_lost),
 		cmocka_unit_test(each_datagram_lost),
 		cmocka_unit_test(bad_network),
+		cmocka_unit_test(one_way_loss_while_rekeying),
 		cmocka_unit_test(rekey_under_traffic),
 		cmocka_unit_test(replaced_sas_drain),
 		cmocka_unit_test(pairs_are_bounded),

@@ -730,6 +730,111 @@ attempts_of_one_host(void **state)
 	end();
 }
 
+/* --- all of it at once --- */
+
+/* What discovery and echoes do once a second: the lower id begins, the higher asks; who is silent is gone. */
+static void
+housekeep(void)
+{
+	for (unsigned i = 0; i < SIM_HOSTS; i++) {
+		for (unsigned j = 0; j < SIM_HOSTS; j++) {
+			struct assoc *a;
+
+			if (i == j || !s->hosts[i].running || !s->hosts[j].running)
+				continue;
+			a = sim_assoc(s, i, j);
+			if (a != NULL && a->up && monotime_diff_ms(s->now, a->heard) > 20000)
+				assoc_down(&s->hosts[i].as, a, "silent", s->now);
+			if (i < j && (a == NULL || !a->up || a->peer_start != s->hosts[j].start))
+				sim_connect(s, i, j, true);
+			sim_send(s, i, j);
+		}
+	}
+}
+
+static void
+mischief(void)
+{
+	unsigned i = sim_random(s, SIM_HOSTS), j = (i + 1 + sim_random(s, 2)) % SIM_HOSTS;
+	struct sim_host *h = &s->hosts[i];
+
+	switch (sim_random(s, 10)) {
+	case 0: /* the engine is killed, and knows at most one address */
+		sim_stop(s, i);
+		sim_start(s, i);
+		memset(h->got, 0, sizeof(h->got));
+		assoc_remember(&h->as, assoc_get(&h->as, s->hosts[j].id, h->group, s->now),
+		    &s->hosts[j].ep, s->now);
+		break;
+	case 1:
+		sim_keys_stop(s, i);
+		sim_run(s, sim_random(s, 300));
+		sim_keys_start(s, i);
+		break;
+	case 2: /* it moves */
+		h->ep.port = 2000 + sim_random(s, 1000);
+		break;
+	case 3:
+	case 4:
+		sim_connect(s, i, j, false);
+		break;
+	case 5:
+		s->loss_pct = (int)sim_random(s, 60);
+		break;
+	case 6:
+		s->dup_pct = (int)sim_random(s, 50);
+		s->jitter_ms = (int)sim_random(s, 300);
+		break;
+	case 7:
+		if (sim_assoc(s, i, j) != NULL)
+			assoc_down(&h->as, sim_assoc(s, i, j), "told to", s->now);
+		break;
+	default:
+		for (unsigned k = 0; k < 50 && s->n_records > 0; k++) {
+			size_t r = sim_random(s, (uint32_t)s->n_records);
+			const struct endpoint from = { s->records[r].from.ip,
+				1 + sim_random(s, 3000) };
+
+			sim_replay(s, r, k % 2 ? &from : NULL);
+		}
+		break;
+	}
+}
+
+/* Whatever has happened, once the network is good again everybody soon talks to everybody. */
+static void
+chaos(void **state)
+{
+	(void)state;
+	for (unsigned seed = 0; seed < 40; seed++) {
+		s = sim_new(seed);
+		s->n_spis = 1 + seed % 2;
+		s->rekey_ms = 9000;
+		for (unsigned i = 0; i < SIM_HOSTS; i++)
+			sim_start(s, i);
+		for (unsigned second = 0; second < 120; second++) {
+			housekeep();
+			if (sim_random(s, 3) == 0)
+				mischief();
+			sim_run(s, 1000);
+		}
+		s->loss_pct = s->dup_pct = s->jitter_ms = 0;
+		for (unsigned i = 0; i < SIM_HOSTS; i++)
+			s->hosts[i].as.config.rekey_ms = 3600000;
+		for (unsigned second = 0; second < 90; second++) {
+			housekeep();
+			sim_run(s, 1000);
+		}
+		sim_agree(s, 0, 1);
+		sim_agree(s, 0, 2);
+		sim_agree(s, 1, 2);
+		sim_quiet(s);
+		for (unsigned i = 0; i < SIM_HOSTS; i++)
+			assert_int_equal(s->hosts[i].as.sadb.table.count, 2 * s->n_spis);
+		sim_free(s);
+	}
+}
+
 int
 main(void)
 {
@@ -751,6 +856,7 @@ main(void)
 		cmocka_unit_test(flood_of_unknown_spis),
 		cmocka_unit_test(flood_of_hints),
 		cmocka_unit_test(attempts_of_one_host),
+		cmocka_unit_test(chaos),
 	};
 
 	if (!noise_global_init() || !cipher_global_init())
