@@ -44,6 +44,7 @@ bool ipsec_mb_thread_init(const char **why);
 void ipsec_mb_thread_fini(void);
 /* Has the calling thread that state? */
 bool ipsec_mb_ready(void);
+/* For the thread that is first, when it is ready. */
 const char *ipsec_mb_version(void);
 /* The fewest packets for which it is faster than OpenSSL, on this machine. */
 struct engine_least {

@@ -27,7 +27,6 @@ struct state {
 };
 
 static _Thread_local struct state *mine;
-static char version[64];
 
 /* --- life --- */
 
@@ -68,8 +67,6 @@ ipsec_mb_thread_init(const char **why)
 		*why = "the processor has no AES instructions, so no libipsec-mb";
 		goto fail;
 	}
-	snprintf(version, sizeof(version), "libipsec-mb %s (%s)", imb_get_version_str(),
-	    arch_name(s->mgr));
 	mine = s;
 	return true;
 fail:
@@ -99,6 +96,10 @@ ipsec_mb_ready(void)
 const char *
 ipsec_mb_version(void)
 {
+	static char version[64];
+
+	snprintf(version, sizeof(version), "libipsec-mb %s (%s)", imb_get_version_str(),
+	    arch_name(mine->mgr));
 	return version;
 }
 
