@@ -221,6 +221,16 @@ consider_group(struct engine *e, struct host *host, struct group *g)
 	return false;
 }
 
+/* Where it meets somebody, another host's lack of it is no news. */
+static bool
+is_lonely(const struct engine *e, const struct group *g)
+{
+	for (const struct assoc *a = e->assocs.first; a != NULL; a = a->next)
+		if (a->group == g && a->up)
+			return false;
+	return true;
+}
+
 /* The first thing that is wrong, once. */
 static void
 tell_trouble(struct engine *e, struct host *host)
@@ -228,7 +238,7 @@ tell_trouble(struct engine *e, struct host *host)
 	char text[GROUP_TROUBLE_MAX], ep[ENDPOINT_STRLEN];
 	const struct group *g = e->groups.first;
 
-	while (g != NULL && !group_trouble(&e->groups, g, &host->heard, text))
+	while (g != NULL && !(group_trouble(&e->groups, g, &host->heard, text) && is_lonely(e, g)))
 		g = g->next;
 	if (g == NULL) {
 		host->told[0] = '\0';
@@ -240,13 +250,22 @@ tell_trouble(struct engine *e, struct host *host)
 	log_warnx("host %016" PRIx64 " at %s: %s", host->host_id, endpoint_format(&host->ep, ep), text);
 }
 
+static void
+tell_troubles(struct engine *e)
+{
+	struct table_iter it = { 0 };
+	struct table_node *n;
+
+	while ((n = table_next(&e->hosts->table, &it)) != NULL)
+		tell_trouble(e, TABLE_ENTRY(n, struct host, node));
+}
+
 /* True if the host has to be asked, by a DISCOVER, to start. */
 static bool
 consider(struct engine *e, struct host *host)
 {
 	bool ask = false;
 
-	tell_trouble(e, host);
 	for (struct group *g = e->groups.first; g != NULL; g = g->next)
 		if (g->vnets > 0 && group_heard(&e->groups, g, &host->heard))
 			ask |= consider_group(e, host, g);
@@ -488,6 +507,8 @@ hosts_tick(struct engine *e, struct monotime now)
 		} else {
 			h->due = monotime_add_ms(now, ANNOUNCE_MS - 3000 + jitter % 6000);
 		}
+		if (h->burst == 0) /* what was on its way at the last change is here */
+			tell_troubles(e);
 	}
 	if (!monotime_before(now, h->resolve_due)) {
 		resolve_again(e, now);

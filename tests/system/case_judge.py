@@ -134,9 +134,10 @@ class Forger:
         import outside
         self.outside, self.b = outside, b
         self.sa = next(sa for sa in outside.sas(a).values()
-                       if sa.row["direction"] == "out" and sa.row["suite"] == suite)
+                       if (sa.row["direction"], sa.row["suite"], sa.row["state"]) == ("out", suite, "active"))
         a.kill("parent")
         a.daemon.wait()
+        self.sa.seq += 100      # a has spoken since it told its keys
         self.peer, self.stranger = (a.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
         wait_until(lambda: self.peer.bind((a.addr4, 1798)) is None, 5, "port 1798")
         self.devices = [b.packet_socket(dev, ETHERTYPE) for dev in ("vnif0097", "vnif0098", "vnif0099")]
