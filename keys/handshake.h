@@ -19,12 +19,12 @@
 
 #include "esp/suite.h"
 
-#define HS_SPI_MAX     8
-#define HS_PAYLOAD_LEN 72
-#define HS_NOISE_LEN   (32 + HS_PAYLOAD_LEN + 16)
-#define HS_COOKIE_LEN  16
-#define HS1_LEN	       (12 + HS_COOKIE_LEN + HS_NOISE_LEN)
-#define HS2_LEN	       (12 + HS_NOISE_LEN)
+#define HS_SPI_MAX	  8
+#define HS_PAYLOAD_LEN	  72
+#define HS_NOISE_LEN	  (32 + HS_PAYLOAD_LEN + 16)
+#define HS_COOKIE_LEN	  16
+#define HS1_LEN		  (12 + HS_COOKIE_LEN + HS_NOISE_LEN)
+#define HS2_LEN		  (12 + HS_NOISE_LEN)
 #define HS_COOKIE_MSG_LEN (12 + HS_COOKIE_LEN)
 
 /* What both ends must agree on for a handshake to be possible, in the clear. */
@@ -34,7 +34,8 @@ struct hs_header {
 	enum suite_id suite;
 };
 
-#define HS_FLAG_ESN 0x0001 /* always set by this implementation: ESN on every SA; other bits are ignored */
+#define HS_FLAG_ESN \
+	0x0001 /* always set by this implementation: ESN on every SA; other bits are ignored */
 
 struct hs_payload {
 	uint64_t host_id;
@@ -44,34 +45,38 @@ struct hs_payload {
 	uint16_t flags;
 	uint8_t n_spis; /* 1 to HS_SPI_MAX: inbound SAs of the sender */
 	uint32_t spis[HS_SPI_MAX];
-	uint32_t attempt; /* message 1: counts up within a start, so that a recorded one is known as old */
+	uint32_t
+	    attempt; /* message 1: counts up within a start, so that a recorded one is known as old */
 };
 
 /* enum suffix, name: classes of refusal */
-#define HS_VERDICTS(X)                                                     \
-	X(OK, "ok")                                                        \
-	X(LENGTH, "hs_length")	     /* not exactly the length of its type */ \
-	X(SUITE, "hs_suite_unknown") /* suite number unknown, or none */	   \
-	X(RESERVED, "hs_reserved")   /* a field that must be zero is not, or host id 0 */   \
+#define HS_VERDICTS(X)                                                                    \
+	X(OK, "ok")                                                                       \
+	X(LENGTH, "hs_length")	     /* not exactly the length of its type */             \
+	X(SUITE, "hs_suite_unknown") /* suite number unknown, or none */                  \
+	X(RESERVED, "hs_reserved")   /* a field that must be zero is not, or host id 0 */ \
 	X(SPIS, "hs_spis")	     /* number of SPIs, or an SPI, not valid or doubled */
 
 enum hs_verdict {
 #define X(suffix, name) HS_##suffix,
 	HS_VERDICTS(X)
 #undef X
-	HS_VERDICT_COUNT
+	    HS_VERDICT_COUNT
 };
 
-void hs1_write(uint8_t out[static HS1_LEN], const struct hs_header *h, const uint8_t cookie[static HS_COOKIE_LEN],
+void hs1_write(uint8_t out[static HS1_LEN], const struct hs_header *h,
+    const uint8_t cookie[static HS_COOKIE_LEN], const uint8_t noise[static HS_NOISE_LEN]);
+void hs2_write(uint8_t out[static HS2_LEN], const struct hs_header *h,
     const uint8_t noise[static HS_NOISE_LEN]);
-void hs2_write(uint8_t out[static HS2_LEN], const struct hs_header *h, const uint8_t noise[static HS_NOISE_LEN]);
 void hs_cookie_write(uint8_t out[static HS_COOKIE_MSG_LEN], const struct hs_header *h,
     const uint8_t cookie[static HS_COOKIE_LEN]);
 /* Pointers go into body. Outputs untouched on failure. */
-enum hs_verdict hs1_parse(const uint8_t *body, size_t len, struct hs_header *h, const uint8_t **cookie,
-    const uint8_t **noise);
-enum hs_verdict hs2_parse(const uint8_t *body, size_t len, struct hs_header *h, const uint8_t **noise);
-enum hs_verdict hs_cookie_parse(const uint8_t *body, size_t len, struct hs_header *h, const uint8_t **cookie);
+enum hs_verdict hs1_parse(const uint8_t *body, size_t len, struct hs_header *h,
+    const uint8_t **cookie, const uint8_t **noise);
+enum hs_verdict hs2_parse(
+    const uint8_t *body, size_t len, struct hs_header *h, const uint8_t **noise);
+enum hs_verdict hs_cookie_parse(
+    const uint8_t *body, size_t len, struct hs_header *h, const uint8_t **cookie);
 
 void hs_payload_write(uint8_t out[static HS_PAYLOAD_LEN], const struct hs_payload *p);
 enum hs_verdict hs_payload_parse(const uint8_t *buf, size_t len, struct hs_payload *p);

@@ -29,6 +29,6 @@ enum keyfile_verdict {
  * On KEYFILE_OK the secret is filled, else wiped. *line is where the trouble is, from 1; 0: the file as a
  * whole.
  */
-enum keyfile_verdict keyfile_parse(const char *text, size_t len, uint8_t secret[static KEYFILE_SECRET_LEN],
-    unsigned *line);
+enum keyfile_verdict keyfile_parse(
+    const char *text, size_t len, uint8_t secret[static KEYFILE_SECRET_LEN], unsigned *line);
 const char *keyfile_verdict_text(enum keyfile_verdict v);

@@ -59,7 +59,7 @@ struct keys_initiated {
 struct keys_respond {
 	uint32_t key_id;
 	uint32_t suite;
-	struct hs_payload payload; /* ours; the echoes are filled in by keys */
+	struct hs_payload payload;   /* ours; the echoes are filled in by keys */
 	uint8_t noise[HS_NOISE_LEN]; /* message 1 */
 };
 

@@ -33,8 +33,8 @@ struct noise {
 /* Fetches algorithms before the sandbox is sealed. */
 bool noise_global_init(void);
 /* e_private: NULL to draw one at random; given only by tests. */
-bool noise_init(struct noise *ns, bool initiator, const uint8_t psk[static NOISE_PSK_LEN], const void *prologue,
-    size_t prologue_len, const uint8_t *e_private);
+bool noise_init(struct noise *ns, bool initiator, const uint8_t psk[static NOISE_PSK_LEN],
+    const void *prologue, size_t prologue_len, const uint8_t *e_private);
 /*
  * out holds payload_len + NOISE_MSG_EXTRA bytes. The initiator calls write then read, the responder read then
  * write.
@@ -46,11 +46,12 @@ bool noise_write(struct noise *ns, const void *payload, size_t payload_len, uint
  */
 bool noise_read(struct noise *ns, const uint8_t *msg, size_t len, uint8_t *payload);
 /* After both messages: the key from initiator to responder, and the other. h is the handshake hash. */
-bool noise_split(const struct noise *ns, uint8_t i2r[static NOISE_KEY_LEN], uint8_t r2i[static NOISE_KEY_LEN]);
+bool noise_split(
+    const struct noise *ns, uint8_t i2r[static NOISE_KEY_LEN], uint8_t r2i[static NOISE_KEY_LEN]);
 void noise_wipe(struct noise *ns);
 
 /* HKDF-Expand with SHA-256 (RFC 5869 section 2.3). False for lengths over these, or if the library fails. */
 #define HKDF_INFO_MAX 128
 #define HKDF_OUT_MAX  (255 * NOISE_HASH_LEN)
-bool hkdf_expand(const uint8_t prk[static NOISE_HASH_LEN], const void *info, size_t info_len, uint8_t *out,
-    size_t out_len);
+bool hkdf_expand(const uint8_t prk[static NOISE_HASH_LEN], const void *info, size_t info_len,
+    uint8_t *out, size_t out_len);

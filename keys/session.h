@@ -21,12 +21,13 @@ struct session {
 
 void session_wipe(struct session *s);
 /* Message 1 into out. */
-enum keys_status session_initiate(struct session *s, const struct keys_initiate *req, const uint8_t *psk,
-    uint8_t out[static HS_NOISE_LEN]);
+enum keys_status session_initiate(struct session *s, const struct keys_initiate *req,
+    const uint8_t *psk, uint8_t out[static HS_NOISE_LEN]);
 /* An answer without a session: all bytes zero but the status, as the two below leave it when they fail. */
 void session_refuse(struct keys_session *out, enum keys_status status);
 /* From message 1: message 2, the peer's payload and the keys. */
-enum keys_status session_respond(const struct keys_respond *req, const uint8_t *psk, struct keys_session *out);
+enum keys_status session_respond(
+    const struct keys_respond *req, const uint8_t *psk, struct keys_session *out);
 /* From message 2: the peer's payload and the keys. s stays as it was. */
-enum keys_status session_finish(const struct session *s, const uint8_t noise[static HS_NOISE_LEN],
-    struct keys_session *out);
+enum keys_status session_finish(
+    const struct session *s, const uint8_t noise[static HS_NOISE_LEN], struct keys_session *out);

@@ -66,7 +66,8 @@ static const struct vn_option peer_options[] = {
 static const struct vn_option peer_add_options[] = {
 	{ OPT_PORT, 'p', "port", "N", "UDP port of the peer. Default: 1798." },
 	{ OPT_VXLAN, '\0', "vxlan", NULL,
-	    "HOST is the IP address of a kernel VXLAN device without vnetd: a member of every vnet of "
+	    "HOST is the IP address of a kernel VXLAN device without vnetd: a member of every vnet "
+	    "of "
 	    "level none with an id of 16 bits, which is its VNI. Default: a host with vnetd." },
 	{ OPT_HUB, '\0', "hub", NULL,
 	    "With --vxlan: this host carries the device to all other members, which then need not "

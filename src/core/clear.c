@@ -39,7 +39,8 @@ nonce_for(const struct engine *e, uint64_t host_id, const struct endpoint *ep)
 }
 
 static void
-send_message(struct engine *e, uint64_t host_id, const struct endpoint *ep, uint64_t echo, const struct message *m)
+send_message(struct engine *e, uint64_t host_id, const struct endpoint *ep, uint64_t echo,
+    const struct message *m)
 {
 	struct clear_header h = { e->host_id, e->start, nonce_for(e, host_id, ep), echo };
 	uint8_t buf[CONTROL_HEADER_LEN + CLEAR_HEADER_LEN + MESSAGE_MAX];
@@ -101,7 +102,7 @@ static bool
 sends_clear_from(const struct assoc *a, const struct endpoint *ep)
 {
 	return a->up && a->group->suite->id == SUITE_NONE &&
-	    (a->plain ? ipaddr_equal(&a->ep.ip, &ep->ip) : endpoint_equal(&a->ep, ep));
+	       (a->plain ? ipaddr_equal(&a->ep.ip, &ep->ip) : endpoint_equal(&a->ep, ep));
 }
 
 struct assoc *

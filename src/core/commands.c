@@ -69,7 +69,8 @@ vnet_add_command(struct request *r)
 	struct vnetspec spec;
 
 	if (!vnetspec_parse(r->expr, true, &spec, error))
-		return usage(r, sxp_get(r->expr, "id") != NULL ? sxp_get(r->expr, "id") : "vnet.add", error);
+		return usage(
+		    r, sxp_get(r->expr, "id") != NULL ? sxp_get(r->expr, "id") : "vnet.add", error);
 	if (vnetctl_add(r->engine, &spec, false, false, error) < 0)
 		return command_refuse(r, vnetid_format(&spec.id, id), "%s", error);
 	return command_store(r);
@@ -138,7 +139,8 @@ vif_add_command(struct request *r)
 		return false;
 	err = varp_vif_add(r->engine->varp, v->vni, &mac, engine_now(r->engine));
 	if (err < 0 && err != -EEXIST)
-		return command_refuse(r, sxp_get(r->expr, "vmac"), "%s", err == -ENOSPC ? "too many vifs" : strerror(-err));
+		return command_refuse(r, sxp_get(r->expr, "vmac"), "%s",
+		    err == -ENOSPC ? "too many vifs" : strerror(-err));
 	return true;
 }
 
@@ -205,7 +207,8 @@ peer_add_command(struct request *r)
 		return true;
 	}
 	if (err < 0 && err != -EEXIST)
-		return command_refuse(r, p.host, "%s", err == -ENOSPC ? "too many peers" : strerror(-err));
+		return command_refuse(
+		    r, p.host, "%s", err == -ENOSPC ? "too many peers" : strerror(-err));
 	return command_store(r);
 }
 
@@ -234,7 +237,8 @@ key_ask(struct request *r, enum keys_msg type)
 		return usage(r, name != NULL ? name : "name", wrong);
 	if (type != KEYS_RELOAD)
 		strcpy(m.name, name);
-	if (!keyscli_ask(r->engine->keys, type, (uint32_t)r->token, &m, type == KEYS_RELOAD ? 0 : sizeof(m)))
+	if (!keyscli_ask(
+		r->engine->keys, type, (uint32_t)r->token, &m, type == KEYS_RELOAD ? 0 : sizeof(m)))
 		return command_refuse(r, "keys", "the keys process is being restarted; try again");
 	if (name != NULL)
 		snprintf(r->object, sizeof(r->object), "%.90s", name);

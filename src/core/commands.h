@@ -6,7 +6,8 @@
 #include "core/control.h"
 
 /* For error(..): false, with object and reason. */
-bool command_refuse(struct request *r, const char *object, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+bool command_refuse(struct request *r, const char *object, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The vnet that the request names by (vnet V) or (id V), or NULL and refused. */
 struct vnet *command_vnet(struct request *r);
 /* The change must be on disk before the answer. */

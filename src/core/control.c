@@ -80,7 +80,8 @@ session_flush(struct session *s)
 		return false;
 	}
 	while (s->out_pos < s->out.len) {
-		ssize_t n = send(s->fd, s->out.text + s->out_pos, s->out.len - s->out_pos, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(s->fd, s->out.text + s->out_pos, s->out.len - s->out_pos,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return true;
@@ -152,7 +153,8 @@ session_garbage(struct session *s)
 	memset(r, 0, sizeof(*r));
 	r->code = "usage";
 	snprintf(r->object, sizeof(r->object), "request");
-	snprintf(r->reason, sizeof(r->reason), "line %u: %s", sxp_parser_line(s->parser), sxp_parser_error(s->parser));
+	snprintf(r->reason, sizeof(r->reason), "line %u: %s", sxp_parser_line(s->parser),
+	    sxp_parser_error(s->parser));
 	answer(s, false);
 	s->closing = true;
 }
@@ -163,7 +165,8 @@ session_step(struct session *s)
 {
 	struct sxp *expr = NULL;
 	size_t used = 0;
-	int got = sxp_parser_feed(s->parser, s->in + s->in_pos, s->in_len - s->in_pos, &used, &expr);
+	int got = sxp_parser_feed(
+	    s->parser, s->in + s->in_pos, s->in_len - s->in_pos, &used, &expr);
 
 	s->in_pos += got == 0 ? s->in_len - s->in_pos : used;
 	if (got < 0)
@@ -225,7 +228,8 @@ make_room(struct control *c)
 	for (struct session *s = c->sessions; s != NULL; s = s->next)
 		if (!s->waiting && (oldest == NULL || monotime_before(s->active, oldest->active)))
 			oldest = s;
-	if (oldest == NULL || monotime_diff_ms(engine_now(c->engine), oldest->active) < CONTROL_IDLE_MS)
+	if (oldest == NULL ||
+	    monotime_diff_ms(engine_now(c->engine), oldest->active) < CONTROL_IDLE_MS)
 		return false;
 	session_close(oldest);
 	return true;
@@ -267,6 +271,7 @@ acceptable(void *arg, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < 16; i++) {
+		/* cppcheck-suppress nullPointer; the address of a Unix client is of no use */
 		int fd = accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0)
@@ -328,7 +333,9 @@ control_stored(struct engine *e, uint64_t number, int error)
 
 	if (e->control == NULL)
 		return;
-	snprintf(reason, sizeof(reason), "done, but it could not be stored and will not survive a restart: %s", strerror(-error));
+	snprintf(reason, sizeof(reason),
+	    "done, but it could not be stored and will not survive a restart: %s",
+	    strerror(-error));
 	for (struct session *s = e->control->sessions; s != NULL; s = s->next)
 		if (s->waiting && s->request.wait_store != 0 && s->request.wait_store <= number)
 			session_finish(s, error < 0 ? reason : NULL);

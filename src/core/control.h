@@ -14,7 +14,8 @@
 
 #define CONTROL_SESSIONS_MAX 64
 #define CONTROL_REQUEST_MAX  65536
-#define CONTROL_IDLE_MS	     10000 /* when all are in use, one idle for so long is closed for a new one */
+#define CONTROL_IDLE_MS \
+	10000 /* when all are in use, one idle for so long is closed for a new one */
 
 struct engine;
 struct keys_done;

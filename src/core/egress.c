@@ -36,7 +36,8 @@ static void
 batch_seal(struct engine *e)
 {
 	if (batch.n > 0)
-		(void)assoc_send(&e->assocs, batch.assoc, batch.packets, batch.n, ESP_NEXT_UDP, NULL, engine_now(e));
+		(void)assoc_send(&e->assocs, batch.assoc, batch.packets, batch.n, ESP_NEXT_UDP,
+		    NULL, engine_now(e));
 	batch.n = 0;
 }
 
@@ -62,8 +63,9 @@ send_secured(struct engine *e, struct assoc *a, struct packet *p)
 	const struct suite *s = a->group->suite;
 	uint8_t *at = packet_push(p, UDP_HEADER_LEN);
 
-	if (at == NULL || !inner_udp_write(at, s->level == LEVEL_CONF ? VNET_PORT_CONF : VNET_PORT_AUTH,
-			      p->len - UDP_HEADER_LEN)) {
+	if (at == NULL ||
+	    !inner_udp_write(at, s->level == LEVEL_CONF ? VNET_PORT_CONF : VNET_PORT_AUTH,
+		p->len - UDP_HEADER_LEN)) {
 		packet_put(p);
 		return;
 	}
@@ -112,7 +114,8 @@ egress_copy_one(struct engine *e, struct member *m, const struct packet *p)
 }
 
 void
-egress_copy(struct engine *e, struct vnet *v, const struct packet *p, const struct member *except, bool hubs_only)
+egress_copy(struct engine *e, struct vnet *v, const struct packet *p, const struct member *except,
+    bool hubs_only)
 {
 	for (size_t i = 0; i < v->n_members; i++)
 		if (v->members[i] != except && (!hubs_only || v->members[i]->assoc->hub))
@@ -259,7 +262,8 @@ send_segments(struct engine *e, struct member *m, const struct super *s)
 
 /* Whatever frame goes to m: whole, consumed, or in segments. */
 static void
-send_either(struct engine *e, struct vnet *v, struct member *m, struct packet *p, const struct super *s)
+send_either(
+    struct engine *e, struct vnet *v, struct member *m, struct packet *p, const struct super *s)
 {
 	if (segment_needed(&s->hdr)) {
 		send_segments(e, m, s);
@@ -285,7 +289,8 @@ flood_either(struct engine *e, struct vnet *v, struct packet *p, const struct su
 
 /* One frame from our own device, perhaps larger than any packet; consumes p. */
 static void
-frame_from_device(struct engine *e, struct vnet *v, struct packet *p, const struct virtio_net_hdr *hdr)
+frame_from_device(
+    struct engine *e, struct vnet *v, struct packet *p, const struct virtio_net_hdr *hdr)
 {
 	struct forward f = forward_decide(e->varp, v->vni, FORWARD_FROM_DEVICE, p->data, p->len);
 	struct super s = { *hdr, p };

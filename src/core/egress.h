@@ -19,7 +19,8 @@ void egress_stop(struct engine *e, struct vnet *v);
 /* A bare frame to one member; consumes p. */
 void egress_send(struct engine *e, struct member *m, struct packet *p);
 /* Copies of a bare frame to all members but one (NULL: to all), or only to those that are ports of ours. */
-void egress_copy(struct engine *e, struct vnet *v, const struct packet *p, const struct member *except, bool hubs_only);
+void egress_copy(struct engine *e, struct vnet *v, const struct packet *p,
+    const struct member *except, bool hubs_only);
 /* One copy. */
 void egress_copy_one(struct engine *e, struct member *m, const struct packet *p);
 /* The member that is a port of ours and has the frame's destination, or NULL. */

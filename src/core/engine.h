@@ -42,7 +42,7 @@ struct engine {
 	struct loop *loop;
 	struct packet_pool *pool;
 	struct options options;
-	struct config config;	/* the configuration file; runtime settings are changed in place */
+	struct config config; /* the configuration file; runtime settings are changed in place */
 	struct role_pids pids;
 	struct monotime started;
 	uint64_t host_id;

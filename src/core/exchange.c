@@ -6,9 +6,9 @@
 #include "base/datagram.h"
 #include "base/log.h"
 #include "core/clear.h"
+#include "core/egress.h"
 #include "core/engine.h"
 #include "core/exchange.h"
-#include "core/egress.h"
 #include "core/stats.h"
 #include "varp/membership.h"
 
@@ -74,8 +74,8 @@ send_to(struct engine *e, struct assoc *a, const struct message *m, const struct
 }
 
 static void
-echo_send(struct engine *e, struct assoc *a, enum message_type type, uint64_t nonce, const struct endpoint *seen,
-    const struct endpoint *to)
+echo_send(struct engine *e, struct assoc *a, enum message_type type, uint64_t nonce,
+    const struct endpoint *seen, const struct endpoint *to)
 {
 	struct message m = { .type = type };
 
@@ -126,7 +126,8 @@ wanted_send(struct engine *e, struct assoc *a, uint64_t have)
 	struct message m = { .type = MESSAGE_WANTED, .wanted = have };
 	struct exchange *x = a->exchange;
 
-	if (monotime_is_set(x->wanted) && monotime_diff_ms(engine_now(e), x->wanted) < WANTED_AGAIN_MS)
+	if (monotime_is_set(x->wanted) &&
+	    monotime_diff_ms(engine_now(e), x->wanted) < WANTED_AGAIN_MS)
 		return;
 	x->wanted = engine_now(e);
 	send_to(e, a, &m, NULL);
@@ -197,7 +198,8 @@ gather(struct engine *e, enum message_type type, struct member *m, const struct 
 }
 
 static void
-ops_send(void *arg, enum message_type type, uint32_t vnet, uint64_t host, const struct message_item *item)
+ops_send(void *arg, enum message_type type, uint32_t vnet, uint64_t host,
+    const struct message_item *item)
 {
 	struct engine *e = arg;
 	struct member *m = member_find(&e->vnets, host, vnet);
@@ -224,11 +226,14 @@ ops_damped(void *arg, uint32_t vnet, const struct macaddr *mac)
 	const struct vnet *v = vnet_by_vni(&e->vnets, vnet);
 	char text[MAC_STRLEN];
 
-	log_warnx("device %s: MAC %s moves too often between hosts: is it there twice? held back for a while",
+	log_warnx("device %s: MAC %s moves too often between hosts: is it there twice? held back "
+		  "for a while",
 	    v != NULL ? v->spec.ifname : "?", mac_format(mac, text));
 }
 
-const struct varp_ops exchange_varp_ops = { .send = ops_send, .members = ops_members, .damped = ops_damped };
+const struct varp_ops exchange_varp_ops = {
+	.send = ops_send, .members = ops_members, .damped = ops_damped
+};
 
 /* --- members come and go --- */
 
@@ -309,7 +314,8 @@ exchange_vnet_added(struct engine *e, struct vnet *v)
 /* --- receiving --- */
 
 static void
-receive_echo(struct engine *e, struct assoc *a, const struct message *m, const struct endpoint *from)
+receive_echo(
+    struct engine *e, struct assoc *a, const struct message *m, const struct endpoint *from)
 {
 	struct exchange *x = a->exchange;
 
@@ -360,11 +366,13 @@ receive_varp(struct engine *e, struct assoc *a, const struct message *m)
 		stats_count(STAT_MESSAGE_VNI);
 		return;
 	}
-	varp_receive(e->varp, m->type, v->vni, a->key.host_id, member, m->varp.items, m->varp.n, engine_now(e));
+	varp_receive(e->varp, m->type, v->vni, a->key.host_id, member, m->varp.items, m->varp.n,
+	    engine_now(e));
 }
 
 void
-exchange_receive(struct engine *e, struct assoc *a, const uint8_t *buf, size_t len, const struct endpoint *from)
+exchange_receive(
+    struct engine *e, struct assoc *a, const uint8_t *buf, size_t len, const struct endpoint *from)
 {
 	struct message m;
 
@@ -459,7 +467,8 @@ useless(const struct assoc *a, struct monotime now)
 {
 	struct exchange *x = a->exchange;
 
-	if (a->group->vnets > 0 && (membership_peer_count(x->peer) > 0 || membership_peer_number(x->peer) == 0)) {
+	if (a->group->vnets > 0 &&
+	    (membership_peer_count(x->peer) > 0 || membership_peer_number(x->peer) == 0)) {
 		x->empty = (struct monotime){ 0 };
 		return false;
 	}

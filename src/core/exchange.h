@@ -27,7 +27,7 @@ struct exchange {
 	struct monotime echo_sent;
 	struct monotime echo_due;
 	struct monotime wanted; /* when we last asked for what we lack */
-	struct monotime empty; /* since when one of the two has no vnet here */
+	struct monotime empty;	/* since when one of the two has no vnet here */
 	unsigned unanswered;
 	int64_t rtt_us; /* -1: not known */
 };
@@ -45,7 +45,8 @@ void exchange_gone(struct assoc *a);
 void exchange_probe(struct engine *e, struct assoc *a, const struct endpoint *to, uint64_t nonce);
 
 /* One message came in over a. */
-void exchange_receive(struct engine *e, struct assoc *a, const uint8_t *buf, size_t len, const struct endpoint *from);
+void exchange_receive(
+    struct engine *e, struct assoc *a, const uint8_t *buf, size_t len, const struct endpoint *from);
 /* Our membership under g changed by one number: tell all. */
 void exchange_group_changed(struct engine *e, struct group *g);
 /* A vnet was made: hosts that have announced it already are members. */

@@ -12,13 +12,13 @@
 #define ETHERTYPE_VLAN 0x8100
 #define ETHERTYPE_QINQ 0x88a8
 
-#define V4_LEN	    20
-#define V6_LEN	    40
-#define TCP_LEN	    20
-#define TCP_SYN	    0x02
-#define OPT_END     0
-#define OPT_NOP     1
-#define OPT_MSS     2
+#define V4_LEN	20
+#define V6_LEN	40
+#define TCP_LEN 20
+#define TCP_SYN 0x02
+#define OPT_END 0
+#define OPT_NOP 1
+#define OPT_MSS 2
 
 #define V4_DF	     0x4000
 #define V4_MORE	     0x2000
@@ -121,7 +121,8 @@ mss_lower(uint8_t *tcp, uint8_t *mss, uint16_t to)
 	if (((mss - tcp) & 1) == 0) {
 		checksum_adjust(tcp + 16, from, to);
 	} else {
-		checksum_adjust(tcp + 16, (uint16_t)(from << 8 | from >> 8), (uint16_t)(to << 8 | to >> 8));
+		checksum_adjust(
+		    tcp + 16, (uint16_t)(from << 8 | from >> 8), (uint16_t)(to << 8 | to >> 8));
 	}
 	put16(mss, to);
 }
@@ -200,7 +201,7 @@ answerable_v4(const uint8_t *frame, const struct view *v)
 	if (v->proto != IPPROTO_ICMP)
 		return true;
 	return v->ip_len > v->payload - v->ip &&
-	    (frame[v->payload] == ICMP_ECHO || frame[v->payload] == ICMP_ECHOREPLY);
+	       (frame[v->payload] == ICMP_ECHO || frame[v->payload] == ICMP_ECHOREPLY);
 }
 
 static size_t
@@ -275,7 +276,8 @@ fit_too_big(const uint8_t *frame, size_t len, size_t mtu, uint8_t answer[static 
 	struct view v;
 
 	/* Nobody can be asked for less than what every link must carry (RFC 791, RFC 8200). */
-	if (!look(frame, len, &v) || (frame[0] & 1) != 0 || v.ip_len <= mtu || mtu < (v.v6 ? 1280u : 68u))
+	if (!look(frame, len, &v) || (frame[0] & 1) != 0 || v.ip_len <= mtu ||
+	    mtu < (v.v6 ? 1280u : 68u))
 		return 0;
 	return v.v6 ? answer_v6(frame, &v, mtu, answer) : answer_v4(frame, &v, mtu, answer);
 }

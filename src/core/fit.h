@@ -15,10 +15,12 @@
  * An IP packet in fragments, or with extension headers, is left alone. */
 bool fit_clamp_mss(uint8_t *frame, size_t len, size_t mtu);
 
-#define FIT_ERROR_MAX 640 /* bytes of an answering frame: as much of the packet as RFC 1812 and our brevity allow */
+#define FIT_ERROR_MAX \
+	640 /* bytes of an answering frame: as much of the packet as RFC 1812 and our brevity allow */
 
 /*
  * If the frame's IP packet is larger than mtu and its sender could send it smaller (IPv4 with DF, IPv6), writes the frame that tells it so and returns its length; else
  * 0. As there is no router, the answer comes from the destination's addresses. Errors and groups are never answered (RFC 1122 3.2.2).
  */
-size_t fit_too_big(const uint8_t *frame, size_t len, size_t mtu, uint8_t answer[static FIT_ERROR_MAX]);
+size_t fit_too_big(
+    const uint8_t *frame, size_t len, size_t mtu, uint8_t answer[static FIT_ERROR_MAX]);

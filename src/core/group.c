@@ -84,7 +84,8 @@ group_by_key_id(struct groups *gs, uint32_t key_id, enum suite_id suite)
 		if (g->vnets == 0 || g->suite->id != suite)
 			continue;
 		k = groups_key(gs, g->key);
-		if (k != NULL && k->id != 0 && (k->id == key_id || (k->old_id != 0 && k->old_id == key_id)))
+		if (k != NULL && k->id != 0 &&
+		    (k->id == key_id || (k->old_id != 0 && k->old_id == key_id)))
 			return g;
 	}
 	return NULL;
@@ -106,7 +107,8 @@ group_key_id(const struct groups *gs, const struct group *g, const struct discov
 
 	if (k == NULL)
 		return 0;
-	if (heard != NULL && k->old_id != 0 && heard_key(heard, k->id) == NULL && heard_key(heard, k->old_id) != NULL)
+	if (heard != NULL && k->old_id != 0 && heard_key(heard, k->id) == NULL &&
+	    heard_key(heard, k->old_id) != NULL)
 		return k->old_id;
 	return k->id;
 }
@@ -170,8 +172,8 @@ groups_discover(const struct groups *gs, struct discover *d)
 }
 
 bool
-group_suites_differ(const struct groups *gs, const struct group *g, const struct discover *heard, char *text,
-    size_t size)
+group_suites_differ(const struct groups *gs, const struct group *g, const struct discover *heard,
+    char *text, size_t size)
 {
 	const struct key_info *k = groups_key(gs, g->key);
 	const struct discover_key *h;
@@ -188,7 +190,8 @@ group_suites_differ(const struct groups *gs, const struct group *g, const struct
 	for (unsigned id = 1; id < SUITE_COUNT; id++) {
 		if ((h->suites & (1u << id)) == 0 || at >= size)
 			continue;
-		at += (size_t)snprintf(text + at, size - at, "%s%s", at > 0 ? ", " : "", suite_by_id(id)->name);
+		at += (size_t)snprintf(
+		    text + at, size - at, "%s%s", at > 0 ? ", " : "", suite_by_id(id)->name);
 	}
 	return at > 0;
 }
@@ -220,7 +223,8 @@ group_trouble(const struct groups *gs, const struct group *g, const struct disco
 	if (g->vnets == 0 || g->suite->id == SUITE_NONE || k == NULL || k->id == 0)
 		return false;
 	if (group_suites_differ(gs, g, heard, suites, sizeof(suites))) {
-		snprintf(text, GROUP_TROUBLE_MAX, "suites differ: key \"%s\" has vnets with %s here and with %s there", g->key,
+		snprintf(text, GROUP_TROUBLE_MAX,
+		    "suites differ: key \"%s\" has vnets with %s here and with %s there", g->key,
 		    g->suite->name, suites);
 		return true;
 	}
@@ -229,7 +233,8 @@ group_trouble(const struct groups *gs, const struct group *g, const struct disco
 	foreign = foreign_key(gs, heard);
 	if (foreign == 0)
 		return false;
-	snprintf(text, GROUP_TROUBLE_MAX, "keys differ: \"%s\" is %08x here, and that host has not got it but %08x", g->key,
+	snprintf(text, GROUP_TROUBLE_MAX,
+	    "keys differ: \"%s\" is %08x here, and that host has not got it but %08x", g->key,
 	    k->id, foreign);
 	return true;
 }

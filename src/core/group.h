@@ -19,7 +19,8 @@
 
 struct group {
 	struct group *next;
-	char key[KEY_NAME_MAX]; /* the first name of its key: two names of one secret are one group; "" for none */
+	char key
+	    [KEY_NAME_MAX]; /* the first name of its key: two names of one secret are one group; "" for none */
 	const struct suite *suite;
 	struct membership_own *own;
 	unsigned refs; /* vnets and associations */
@@ -49,8 +50,8 @@ void groups_discover(const struct groups *gs, struct discover *d);
 /* Does the other end say that it has this group too? */
 bool group_heard(const struct groups *gs, const struct group *g, const struct discover *heard);
 /* Does the other end have this group's key, but no vnet with its suite? Then its suites are named in text. */
-bool group_suites_differ(const struct groups *gs, const struct group *g, const struct discover *heard, char *text,
-    size_t size);
+bool group_suites_differ(const struct groups *gs, const struct group *g,
+    const struct discover *heard, char *text, size_t size);
 /*
  * What keeps a host that was heard from meeting us in this group, in words: it has other suites, or a key that we have not, perhaps
  * under the same name. False if nothing is wrong, or it just has no part in the group.

@@ -19,13 +19,13 @@
 #include "core/stats.h"
 #include "core/transport.h"
 
-#define ANNOUNCE_MS	   30000
-#define BURST		   4 /* DISCOVERs after a change: at once, then after 200, 600 and 1400 ms */
-#define BURST_MS	   200
-#define RESOLVE_AGAIN_MS   60000
-#define RESOLVE_FAILED_MS  10000
-#define SEEN_MAX	   4096
-#define TROUBLE_BURST	   10
+#define ANNOUNCE_MS	  30000
+#define BURST		  4 /* DISCOVERs after a change: at once, then after 200, 600 and 1400 ms */
+#define BURST_MS	  200
+#define RESOLVE_AGAIN_MS  60000
+#define RESOLVE_FAILED_MS 10000
+#define SEEN_MAX	  4096
+#define TROUBLE_BURST	  10
 
 struct hosts *
 hosts_new(void)
@@ -97,7 +97,8 @@ discover_make(struct engine *e, struct discover *d)
 }
 
 static size_t
-wrap(uint8_t buf[static CONTROL_HEADER_LEN + RELAYED_EXTRA + DISCOVER_MAX_LEN], enum control_type type, size_t len)
+wrap(uint8_t buf[static CONTROL_HEADER_LEN + RELAYED_EXTRA + DISCOVER_MAX_LEN],
+    enum control_type type, size_t len)
 {
 	control_write_header(buf, type, len);
 	return CONTROL_HEADER_LEN + len;
@@ -107,7 +108,8 @@ static void
 discover_send(struct engine *e, const struct discover *d, const struct endpoint *to)
 {
 	uint8_t buf[CONTROL_HEADER_LEN + RELAYED_EXTRA + DISCOVER_MAX_LEN];
-	size_t len = wrap(buf, CONTROL_DISCOVER, discover_write(d, buf + CONTROL_HEADER_LEN, DISCOVER_MAX_LEN));
+	size_t len = wrap(
+	    buf, CONTROL_DISCOVER, discover_write(d, buf + CONTROL_HEADER_LEN, DISCOVER_MAX_LEN));
 
 	stats_count(STAT_DISCOVER_TX);
 	if (to != NULL)
@@ -169,7 +171,8 @@ discover_answer(struct engine *e, const struct discover *heard, const struct end
 /* --- hearing --- */
 
 static struct host *
-host_note(struct engine *e, const struct discover *d, const struct endpoint *ep, bool multicast, bool *fresh)
+host_note(struct engine *e, const struct discover *d, const struct endpoint *ep, bool multicast,
+    bool *fresh)
 {
 	struct hosts *h = e->hosts;
 	struct host *host = host_find(h, d->host_id);
@@ -188,9 +191,9 @@ host_note(struct engine *e, const struct discover *d, const struct endpoint *ep,
 		}
 	}
 	*fresh = (d->flags & DISCOVER_FLAG_ANSWER) == 0 &&
-	    (host->heard.start != d->start || host->heard.n_keys != d->n_keys ||
-		((host->heard.flags ^ d->flags) & DISCOVER_FLAG_CLEAR) != 0 ||
-		memcmp(host->heard.keys, d->keys, d->n_keys * sizeof(d->keys[0])) != 0);
+		 (host->heard.start != d->start || host->heard.n_keys != d->n_keys ||
+		     ((host->heard.flags ^ d->flags) & DISCOVER_FLAG_CLEAR) != 0 ||
+		     memcmp(host->heard.keys, d->keys, d->n_keys * sizeof(d->keys[0])) != 0);
 	host->ep = *ep;
 	host->heard = *d;
 	host->at = engine_now(e);
@@ -216,8 +219,8 @@ consider_group(struct engine *e, struct host *host, struct group *g)
 	if (a == NULL)
 		a = assoc_get(&e->assocs, host->host_id, g, engine_now(e));
 	if (a != NULL)
-		assoc_connect(&e->assocs, a, group_key_id(&e->groups, g, &host->heard), &host->ep, true,
-		    engine_now(e));
+		assoc_connect(&e->assocs, a, group_key_id(&e->groups, g, &host->heard), &host->ep,
+		    true, engine_now(e));
 	return false;
 }
 
@@ -244,10 +247,12 @@ tell_trouble(struct engine *e, struct host *host)
 		host->told[0] = '\0';
 		return;
 	}
-	if (strcmp(text, host->told) == 0 || !bucket_take(&e->hosts->trouble, 1, TROUBLE_BURST, engine_now(e)))
+	if (strcmp(text, host->told) == 0 ||
+	    !bucket_take(&e->hosts->trouble, 1, TROUBLE_BURST, engine_now(e)))
 		return;
 	memcpy(host->told, text, sizeof(text));
-	log_warnx("host %016" PRIx64 " at %s: %s", host->host_id, endpoint_format(&host->ep, ep), text);
+	log_warnx(
+	    "host %016" PRIx64 " at %s: %s", host->host_id, endpoint_format(&host->ep, ep), text);
 }
 
 static void
@@ -284,8 +289,8 @@ hosts_reconsider(struct engine *e)
 
 /* Multicast DISCOVERs go on to the configured peers, relayed ones to the local group; each once (DESIGN.md section 5). */
 static void
-relay(struct engine *e, const struct endpoint *origin, const struct endpoint *from, const struct discover *d,
-    bool multicast)
+relay(struct engine *e, const struct endpoint *origin, const struct endpoint *from,
+    const struct discover *d, bool multicast)
 {
 	uint8_t buf[CONTROL_HEADER_LEN + RELAYED_EXTRA + DISCOVER_MAX_LEN];
 	struct discover on = *d;
@@ -294,11 +299,13 @@ relay(struct engine *e, const struct endpoint *origin, const struct endpoint *fr
 	if (d->hops == 0 || !discover_seen_first(e->hosts->seen, d, engine_now(e)))
 		return;
 	on.hops--;
-	len = relayed_write(origin, &on, buf + CONTROL_HEADER_LEN, RELAYED_EXTRA + DISCOVER_MAX_LEN);
+	len = relayed_write(
+	    origin, &on, buf + CONTROL_HEADER_LEN, RELAYED_EXTRA + DISCOVER_MAX_LEN);
 	len = wrap(buf, CONTROL_RELAYED, len);
 	for (const struct target *t = e->hosts->targets; t != NULL; t = t->next)
 		for (uint32_t i = 0; t->peer.kind == PEER_VNETD && i < t->n_eps; i++)
-			if (!endpoint_equal(&t->eps[i], from) && !endpoint_equal(&t->eps[i], origin)) {
+			if (!endpoint_equal(&t->eps[i], from) &&
+			    !endpoint_equal(&t->eps[i], origin)) {
 				stats_count(STAT_DISCOVER_RELAYED);
 				transport_send(e->transport, &t->eps[i], buf, len);
 			}
@@ -309,8 +316,8 @@ relay(struct engine *e, const struct endpoint *origin, const struct endpoint *fr
 }
 
 void
-hosts_discover(struct engine *e, const struct endpoint *from, bool multicast, bool relayed, const uint8_t *body,
-    size_t len)
+hosts_discover(struct engine *e, const struct endpoint *from, bool multicast, bool relayed,
+    const uint8_t *body, size_t len)
 {
 	struct endpoint origin = *from;
 	struct discover d;
@@ -318,7 +325,8 @@ hosts_discover(struct engine *e, const struct endpoint *from, bool multicast, bo
 	bool fresh, known = target_by_endpoint(e->hosts, from) != NULL;
 
 	stats_count(STAT_DISCOVER_RX);
-	if ((relayed ? relayed_parse(body, len, &origin, &d) : discover_parse(body, len, &d)) != DISCOVER_OK) {
+	if ((relayed ? relayed_parse(body, len, &origin, &d) : discover_parse(body, len, &d)) !=
+	    DISCOVER_OK) {
 		stats_count(STAT_CONTROL_REFUSED);
 		return;
 	}
@@ -503,7 +511,8 @@ hosts_tick(struct engine *e, struct monotime now)
 		random_bytes(&jitter, sizeof(jitter));
 		if (h->burst > 0) {
 			h->burst--;
-			h->due = monotime_add_ms(now, (BURST_MS << (BURST - h->burst - 1)) + jitter % 50);
+			h->due = monotime_add_ms(
+			    now, (BURST_MS << (BURST - h->burst - 1)) + jitter % 50);
 		} else {
 			h->due = monotime_add_ms(now, ANNOUNCE_MS - 3000 + jitter % 6000);
 		}
@@ -514,5 +523,6 @@ hosts_tick(struct engine *e, struct monotime now)
 		resolve_again(e, now);
 		h->resolve_due = monotime_add_ms(now, 5000);
 	}
-	return monotime_earliest(h->due, h->targets != NULL ? h->resolve_due : (struct monotime){ 0 });
+	return monotime_earliest(
+	    h->due, h->targets != NULL ? h->resolve_due : (struct monotime){ 0 });
 }

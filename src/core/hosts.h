@@ -19,8 +19,8 @@
 #include "core/resolvemsg.h"
 #include "varp/discover.h"
 
-#define HOSTS_MAX     4096
-#define HOST_TTL_MS   120000 /* not heard of for so long, and no association: forgotten */
+#define HOSTS_MAX   4096
+#define HOST_TTL_MS 120000 /* not heard of for so long, and no association: forgotten */
 
 /* A host that was heard of. */
 struct host {
@@ -53,9 +53,9 @@ struct hosts {
 	size_t n_targets;
 	struct discover_seen *seen;
 	uint32_t seq;
-	unsigned burst;		/* quick DISCOVERs still to send */
-	struct monotime due;	/* next DISCOVER */
-	struct bucket trouble;	/* lines in the log; anybody can cause them */
+	unsigned burst;	       /* quick DISCOVERs still to send */
+	struct monotime due;   /* next DISCOVER */
+	struct bucket trouble; /* lines in the log; anybody can cause them */
 	struct monotime resolve_due;
 };
 
@@ -65,8 +65,8 @@ struct hosts *hosts_new(void);
 void hosts_free(struct hosts *h);
 /* Something about us changed (start, vnets, keys, peers): tell everybody, quickly and a few times. */
 void hosts_announce(struct engine *e);
-void hosts_discover(struct engine *e, const struct endpoint *from, bool multicast, bool relayed, const uint8_t *body,
-    size_t len);
+void hosts_discover(struct engine *e, const struct endpoint *from, bool multicast, bool relayed,
+    const uint8_t *body, size_t len);
 /* Whom do we share groups with and have no association yet: try again. After a change of vnets or keys. */
 void hosts_reconsider(struct engine *e);
 struct monotime hosts_tick(struct engine *e, struct monotime now);

@@ -61,7 +61,6 @@ ingress_flush(struct engine *e)
 	batch.assoc = NULL;
 }
 
-
 static void
 deliver(struct vnet *v, const struct packet *p)
 {
@@ -172,9 +171,9 @@ vxlan_in(struct engine *e, struct assoc *a, struct packet *p)
 		return;
 	}
 	if (v->group != a->group) {
-		stats_count(v->group->suite->id != SUITE_NONE && a->group->suite->id == SUITE_NONE ?
-			STAT_CLEAR_SECURED :
-			STAT_VNI_FORBIDDEN);
+		stats_count(v->group->suite->id != SUITE_NONE && a->group->suite->id == SUITE_NONE
+				? STAT_CLEAR_SECURED
+				: STAT_VNI_FORBIDDEN);
 		return;
 	}
 	(void)packet_pull(p, VXLAN_HEADER_LEN);
@@ -190,7 +189,8 @@ clear_vxlan(struct engine *e, const struct endpoint *from, struct packet *p)
 
 	if (a == NULL) {
 		v = vxlan_parse(p->data, p->len, &vni) ? vnet_by_vni(&e->vnets, vni) : NULL;
-		stats_count(v != NULL && v->group->suite->id != SUITE_NONE ? STAT_CLEAR_SECURED : STAT_CLEAR_STRANGER);
+		stats_count(v != NULL && v->group->suite->id != SUITE_NONE ? STAT_CLEAR_SECURED
+									   : STAT_CLEAR_STRANGER);
 		return;
 	}
 	a->rx_packets++;
@@ -202,7 +202,8 @@ clear_vxlan(struct engine *e, const struct endpoint *from, struct packet *p)
 
 /* The payload of a packet that opened. */
 static void
-esp_payload(struct engine *e, struct assoc *a, struct packet *p, uint8_t next_header, const struct endpoint *from)
+esp_payload(struct engine *e, struct assoc *a, struct packet *p, uint8_t next_header,
+    const struct endpoint *from)
 {
 	uint16_t port;
 
@@ -222,7 +223,8 @@ esp_payload(struct engine *e, struct assoc *a, struct packet *p, uint8_t next_he
 	if (port == VNET_PORT) {
 		exchange_receive(e, a, p->data, p->len, from);
 		engine_kick(e);
-	} else if (port == (a->group->suite->level == LEVEL_CONF ? VNET_PORT_CONF : VNET_PORT_AUTH)) {
+	} else if (port ==
+		   (a->group->suite->level == LEVEL_CONF ? VNET_PORT_CONF : VNET_PORT_AUTH)) {
 		vxlan_in(e, a, p);
 	} else {
 		stats_count(STAT_INNER_PORT);
@@ -269,7 +271,8 @@ control(struct engine *e, const struct datagram *d, const struct packet *p)
 	switch (h.type) {
 	case CONTROL_DISCOVER:
 	case CONTROL_RELAYED:
-		hosts_discover(e, &d->from, d->multicast, h.type == CONTROL_RELAYED, h.body, h.body_len);
+		hosts_discover(
+		    e, &d->from, d->multicast, h.type == CONTROL_RELAYED, h.body, h.body_len);
 		break;
 	case CONTROL_HANDSHAKE1:
 		assocs_handshake1(&e->assocs, &d->from, h.body, h.body_len, now);

@@ -71,7 +71,9 @@ static void
 print_vnif(struct sxp_out *o, const struct engine *e, const struct vnet *v)
 {
 	const struct linkmon_link *l = v->tap >= 0 ? linkmon_by_index(e->links, v->ifindex) : NULL;
-	const struct linkmon_link *bridge = l != NULL && l->master != 0 ? linkmon_by_index(e->links, l->master) : NULL;
+	const struct linkmon_link *bridge = l != NULL && l->master != 0
+						? linkmon_by_index(e->links, l->master)
+						: NULL;
 	char mac[MAC_STRLEN], addr[IPADDR_STRLEN];
 
 	sxp_out_open(o, "vnif");
@@ -79,7 +81,8 @@ print_vnif(struct sxp_out *o, const struct engine *e, const struct vnet *v)
 	sxp_out_kv(o, "vmac", mac_format(&v->mac, mac));
 	sxp_out_kv(o, "up", l != NULL && l->up ? "yes" : "no");
 	for (uint32_t i = 0; l != NULL && i < l->n_addrs; i++)
-		sxp_out_kvf(o, "addr", "%s/%u", ipaddr_format(&l->addrs[i].ip, addr), l->addrs[i].prefix_len);
+		sxp_out_kvf(o, "addr", "%s/%u", ipaddr_format(&l->addrs[i].ip, addr),
+		    l->addrs[i].prefix_len);
 	if (bridge != NULL) {
 		sxp_out_kv(o, "bridge", bridge->name);
 		print_interfaces(o, e, bridge->ifindex);
@@ -126,7 +129,8 @@ print_vnet_problems(struct sxp_out *o, const struct engine *e, const struct vnet
 		char ep[ENDPOINT_STRLEN], suites[160];
 
 		if (group_suites_differ(&e->groups, v->group, &h->heard, suites, sizeof(suites)))
-			sxp_out_kvf(o, "problem", "host %016" PRIx64 " at %s has this key, but with suite %s, not %s",
+			sxp_out_kvf(o, "problem",
+			    "host %016" PRIx64 " at %s has this key, but with suite %s, not %s",
 			    h->host_id, endpoint_format(&h->ep, ep), suites, v->group->suite->name);
 	}
 }
@@ -161,7 +165,9 @@ vnet_asked(const struct request *r, const struct vnet *v)
 	bool any = false;
 
 	for (const struct sxp *x = sxp_args(r->expr); x != NULL; x = x->next) {
-		const struct sxp *value = sxp_is_list(x) && strcmp(sxp_name(x), "vnet") == 0 ? sxp_args(x) : NULL;
+		const struct sxp *value = sxp_is_list(x) && strcmp(sxp_name(x), "vnet") == 0
+					      ? sxp_args(x)
+					      : NULL;
 
 		if (value == NULL || value->text == NULL)
 			continue;
@@ -176,9 +182,12 @@ bool
 command_vnet_list(struct request *r)
 {
 	for (const struct sxp *x = sxp_args(r->expr); x != NULL; x = x->next) {
-		const struct sxp *value = sxp_is_list(x) && strcmp(sxp_name(x), "vnet") == 0 ? sxp_args(x) : NULL;
+		const struct sxp *value = sxp_is_list(x) && strcmp(sxp_name(x), "vnet") == 0
+					      ? sxp_args(x)
+					      : NULL;
 
-		if (value != NULL && value->text != NULL && vnet_by_text(&r->engine->vnets, value->text) == NULL)
+		if (value != NULL && value->text != NULL &&
+		    vnet_by_text(&r->engine->vnets, value->text) == NULL)
 			return command_refuse(r, value->text, "no such vnet");
 	}
 	for (const struct vnet *v = r->engine->vnets.first; v != NULL; v = v->next)
@@ -308,7 +317,8 @@ assoc_state(const struct assoc *a)
 }
 
 static void
-print_association(struct sxp_out *o, const struct engine *e, const struct assoc *a, struct monotime now)
+print_association(
+    struct sxp_out *o, const struct engine *e, const struct assoc *a, struct monotime now)
 {
 	const struct key_info *k = groups_key(&e->groups, a->group->key);
 
@@ -316,7 +326,8 @@ print_association(struct sxp_out *o, const struct engine *e, const struct assoc 
 	if (a->group->suite->id != SUITE_NONE) {
 		sxp_out_kv(o, "key", a->group->key);
 		if (k != NULL && k->id != 0)
-			sxp_out_kvf(o, "key_id", "%08x", a->active != NULL ? a->active->key_id : k->id);
+			sxp_out_kvf(
+			    o, "key_id", "%08x", a->active != NULL ? a->active->key_id : k->id);
 		if (k != NULL && k->source == KEY_HARDWIRED)
 			sxp_out_kv(o, "public", "yes");
 	}
@@ -371,7 +382,8 @@ sum_up(const struct engine *e, uint64_t host_id)
 }
 
 static void
-print_peer(struct sxp_out *o, const struct engine *e, uint64_t host_id, const struct host *h, struct monotime now)
+print_peer(struct sxp_out *o, const struct engine *e, uint64_t host_id, const struct host *h,
+    struct monotime now)
 {
 	struct peer_sum s = sum_up(e, host_id);
 	const struct endpoint *ep = s.up > 0 || h == NULL ? &s.ep : &h->ep;
@@ -386,7 +398,10 @@ print_peer(struct sxp_out *o, const struct engine *e, uint64_t host_id, const st
 	print_host(o, host_id);
 	if (t != NULL)
 		sxp_out_kv(o, "name", t->peer.host);
-	sxp_out_kv(o, "origin", t != NULL ? "configured" : h != NULL && h->multicast ? "multicast" : "heard");
+	sxp_out_kv(o, "origin",
+	    t != NULL			? "configured"
+	    : h != NULL && h->multicast ? "multicast"
+					: "heard");
 	if (t != NULL && t->peer.kind != PEER_VNETD)
 		sxp_out_kv(o, "vxlan", t->peer.kind == PEER_VXLAN_HUB ? "hub" : "member");
 	sxp_out_kv(o, "state", s.up > 0 ? "up" : s.all > 0 ? "connecting" : "heard");
@@ -542,13 +557,14 @@ print_pair(struct request *r, const struct assoc *a, const struct sa_pair *p)
 	for (uint8_t i = 0; i < p->n_in; i++) {
 		const struct esp_in *sa = &p->in[i].sa;
 
-		print_sa(r, &(struct sa_row){ a, p, "in", sa->spi, sa->esn, sa->replay.top, sa->packets, sa->bytes,
-				p->in[i].keymat });
+		print_sa(r, &(struct sa_row){ a, p, "in", sa->spi, sa->esn, sa->replay.top,
+				sa->packets, sa->bytes, p->in[i].keymat });
 	}
 	for (uint8_t i = 0; i < p->n_out; i++) {
 		const struct esp_out *sa = &p->out[i].sa;
 
-		print_sa(r, &(struct sa_row){ a, p, "out", sa->spi, sa->esn, sa->seq, sa->seq, sa->bytes, p->out[i].keymat });
+		print_sa(r, &(struct sa_row){ a, p, "out", sa->spi, sa->esn, sa->seq, sa->seq,
+				sa->bytes, p->out[i].keymat });
 	}
 }
 

@@ -9,15 +9,15 @@
 #define OPTION_PATH_MAX 256
 
 struct options {
-	char config[OPTION_PATH_MAX];	 /* absolute, as are all; must exist only if config_given */
+	char config[OPTION_PATH_MAX]; /* absolute, as are all; must exist only if config_given */
 	char run_dir[OPTION_PATH_MAX];
 	char state_dir[OPTION_PATH_MAX];
 	char keys_dir[OPTION_PATH_MAX];
-	char mcaddr[64];		 /* -a: numeric group address, "" if not given */
+	char mcaddr[64]; /* -a: numeric group address, "" if not given */
 	bool verbose;
 	bool daemonize;
-	bool check_config;   /* -n */
-	bool print_config;   /* -nV: print the configuration in a form that parses back */
+	bool check_config; /* -n */
+	bool print_config; /* -nV: print the configuration in a form that parses back */
 	bool config_given;
 };
 

@@ -138,7 +138,8 @@ mac_make(struct engine *e, uint32_t vni, const struct macaddr *mac)
 {
 	struct plain_mac *p;
 
-	if (e->plain_macs.max == 0 && TABLE_INIT(&e->plain_macs, struct plain_mac, node, key, VARP_VIFS_MAX) < 0)
+	if (e->plain_macs.max == 0 &&
+	    TABLE_INIT(&e->plain_macs, struct plain_mac, node, key, VARP_VIFS_MAX) < 0)
 		return NULL;
 	if (e->plain_macs.count == VARP_VIFS_MAX)
 		forget(e, VARP_VIF_TTL_MS);
@@ -177,7 +178,9 @@ plain_learn(struct engine *e, const struct vnet *v, struct member *m, const stru
 struct member *
 plain_port(const struct engine *e, const struct vnet *v, const struct macaddr *mac)
 {
-	const struct plain_mac *p = v->hubs > 0 && e->plain_macs.count > 0 ? mac_find(e, v->vni, mac) : NULL;
+	const struct plain_mac *p = v->hubs > 0 && e->plain_macs.count > 0
+					? mac_find(e, v->vni, mac)
+					: NULL;
 
 	return p != NULL ? member_find(&e->vnets, p->host_id, v->vni) : NULL;
 }

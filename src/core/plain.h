@@ -24,6 +24,7 @@ void plain_remove(struct engine *e, const struct endpoint *ep);
 void plain_vnet_added(struct engine *e, struct vnet *v);
 
 /* mac sent a frame through a hub member; m NULL: through our own device. */
-void plain_learn(struct engine *e, const struct vnet *v, struct member *m, const struct macaddr *mac);
+void plain_learn(
+    struct engine *e, const struct vnet *v, struct member *m, const struct macaddr *mac);
 /* The hub member behind which one of our vifs is, or NULL: behind our device. */
 struct member *plain_port(const struct engine *e, const struct vnet *v, const struct macaddr *mac);

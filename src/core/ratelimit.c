@@ -87,7 +87,8 @@ ratelimit_take(struct ratelimit *r, const struct ipaddr *ip, struct monotime now
 	struct source *s;
 
 	if (n != NULL)
-		return bucket_take(&TABLE_ENTRY(n, struct source, node)->bucket, r->per_second, r->burst, now);
+		return bucket_take(
+		    &TABLE_ENTRY(n, struct source, node)->bucket, r->per_second, r->burst, now);
 	if (r->table.count >= r->table.max && monotime_diff_ms(now, r->swept) > 1000)
 		forget_idle(r, IDLE_MS, now);
 	s = r->table.count < r->table.max ? calloc(1, sizeof(*s)) : NULL;

@@ -40,7 +40,8 @@ static void
 ask_first(struct resolvecli *r)
 {
 	if (r->first != NULL && r->fd >= 0)
-		(void)ipc_send(r->fd, RESOLVE_QUERY, ++r->seq, &r->first->query, sizeof(r->first->query), -1);
+		(void)ipc_send(
+		    r->fd, RESOLVE_QUERY, ++r->seq, &r->first->query, sizeof(r->first->query), -1);
 }
 
 static void

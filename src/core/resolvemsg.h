@@ -17,7 +17,7 @@ struct resolve_query {
 };
 
 struct resolve_answer {
-	uint32_t n;			       /* 0: error tells why */
+	uint32_t n;				/* 0: error tells why */
 	struct ipaddr addrs[RESOLVE_ADDRS_MAX]; /* unicast only, in the resolver's order */
 	char error[128];
 };

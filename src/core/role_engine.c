@@ -25,10 +25,10 @@
 #include "core/vnetctl.h"
 #include "varp/varp.h"
 
-#define PACKETS		 2048 /* buffers; memory is touched only as they are used */
-#define STRANGERS_MAX	 4096
-#define STRANGERS_PER_S	 20
-#define STRANGERS_BURST	 40
+#define PACKETS		2048 /* buffers; memory is touched only as they are used */
+#define STRANGERS_MAX	4096
+#define STRANGERS_PER_S 20
+#define STRANGERS_BURST 40
 
 static struct engine engine; /* one in the process */
 static struct loop_fd parent_watch;
@@ -50,7 +50,8 @@ tick(void *arg)
 	exchange_flush(e);
 	egress_flush(e);
 	state_flush(e);
-	if (monotime_is_set(next) && (!monotime_is_set(e->timer.when) || monotime_before(next, e->timer.when)))
+	if (monotime_is_set(next) &&
+	    (!monotime_is_set(e->timer.when) || monotime_before(next, e->timer.when)))
 		(void)loop_timer_set(e->loop, &e->timer, next, tick, e);
 }
 
@@ -63,7 +64,8 @@ engine_kick(struct engine *e)
 /* --- associations --- */
 
 static void
-send_control(void *arg, const struct endpoint *to, enum control_type type, const uint8_t *body, size_t len)
+send_control(
+    void *arg, const struct endpoint *to, enum control_type type, const uint8_t *body, size_t len)
 {
 	struct engine *e = arg;
 	uint8_t buf[CONTROL_HEADER_LEN + CONTROL_BODY_MAX];
@@ -117,8 +119,9 @@ assoc_is_up(void *arg, struct assoc *a, bool fresh)
 	exchange_up(e, a, fresh);
 	vnetctl_path_changed(e, a);
 	if (fresh) {
-		log_info("host %016" PRIx64 " at %s: up (%s%s%s)", a->key.host_id, endpoint_format(&a->ep, ep),
-		    a->group->suite->name, a->group->key[0] != '\0' ? ", key " : "", a->group->key);
+		log_info("host %016" PRIx64 " at %s: up (%s%s%s)", a->key.host_id,
+		    endpoint_format(&a->ep, ep), a->group->suite->name,
+		    a->group->key[0] != '\0' ? ", key " : "", a->group->key);
 		state_memo_changed(e);
 	}
 	engine_kick(e);
@@ -204,8 +207,8 @@ is_revoked(const struct groups *gs, const struct assoc *a)
 {
 	const struct key_info *k = groups_key(gs, a->group->key);
 
-	return a->active != NULL &&
-	    (k == NULL || (k->id != 0 && k->id != a->active->key_id && k->old_id != a->active->key_id));
+	return a->active != NULL && (k == NULL || (k->id != 0 && k->id != a->active->key_id &&
+						      k->old_id != a->active->key_id));
 }
 
 static void
@@ -213,7 +216,8 @@ drop_revoked(struct engine *e)
 {
 	for (struct assoc *a = e->assocs.first; a != NULL; a = a->next)
 		if (is_revoked(&e->groups, a))
-			assoc_down(&e->assocs, a, "its key is not accepted any more", engine_now(e));
+			assoc_down(
+			    &e->assocs, a, "its key is not accepted any more", engine_now(e));
 }
 
 static void
@@ -225,7 +229,8 @@ keys_list(void *arg, const struct key_info *keys, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		const struct key_info *before = groups_key(&e->groups, keys[i].name);
 
-		if (keys[i].error[0] != '\0' && (before == NULL || strcmp(before->error, keys[i].error) != 0))
+		if (keys[i].error[0] != '\0' &&
+		    (before == NULL || strcmp(before->error, keys[i].error) != 0))
 			log_warnx("%s", keys[i].error);
 	}
 	memcpy(e->groups.keys, keys, n * sizeof(*keys));
@@ -247,7 +252,11 @@ keys_done(void *arg, uint32_t token, const struct keys_done *m)
 
 	memcpy(reason, m->text, sizeof(reason));
 	reason[sizeof(reason) - 1] = '\0';
-	control_event(e, token, m->error == 0 ? NULL : reason[0] != '\0' ? reason : strerror(-m->error), 0);
+	control_event(e, token,
+	    m->error == 0	? NULL
+	    : reason[0] != '\0' ? reason
+				: strerror(-m->error),
+	    0);
 }
 
 static const struct keyscli_ops keys_ops = {
@@ -308,8 +317,10 @@ channel_replaced(struct engine *e, enum role role, int fd)
 		privcli_replace(e->priv, fd);
 		(void)privcli_keep_fd(e->priv, PRIV_KEEP_UDP4, "", transport_fd4(e->transport));
 		if (transport_fd6(e->transport) >= 0)
-			(void)privcli_keep_fd(e->priv, PRIV_KEEP_UDP6, "", transport_fd6(e->transport));
-		(void)privcli_keep_fd(e->priv, PRIV_KEEP_CONTROL, "", control_listen_fd(e->control));
+			(void)privcli_keep_fd(
+			    e->priv, PRIV_KEEP_UDP6, "", transport_fd6(e->transport));
+		(void)privcli_keep_fd(
+		    e->priv, PRIV_KEEP_CONTROL, "", control_listen_fd(e->control));
 		vnetctl_keep_all(e);
 		state_store_again(e);
 	}
@@ -325,7 +336,9 @@ parent_readable(void *arg, uint32_t events)
 	while (role_next(ROLE_ENGINE, &m) == 0) {
 		switch (m.type) {
 		case ROLE_CHANNEL:
-			channel_replaced(e, ((const struct role_channel *)(const void *)m.body)->role, ipc_take_fd(&m));
+			channel_replaced(e,
+			    ((const struct role_channel *)(const void *)m.body)->role,
+			    ipc_take_fd(&m));
 			break;
 		case ROLE_PIDS:
 			memcpy(&e->pids, m.body, sizeof(e->pids));
@@ -393,7 +406,8 @@ open_sockets(struct engine *e)
 	if (err < 0)
 		role_fail("UDP port %u: %s", e->config.port,
 		    privcli_error(e->priv)[0] != '\0' ? privcli_error(e->priv) : strerror(-err));
-	e->transport = transport_new(e->loop, e->pool, s.udp4, s.udp6, datagram_received, datagrams_done, e);
+	e->transport = transport_new(
+	    e->loop, e->pool, s.udp4, s.udp6, datagram_received, datagrams_done, e);
 	need(e->transport, "the transport");
 	transport_set_group(e->transport, &e->config.group, e->config.group_ttl, e->config.port);
 	e->control = control_new(e, s.control);

@@ -21,10 +21,10 @@ struct state {
 	uint64_t number;      /* of the last change */
 	bool dirty;
 	bool memo_dirty;
-	uint64_t done; /* the last store that was answered, */
+	uint64_t done;	/* the last store that was answered, */
 	int done_error; /* and how */
-	bool answered; /* sessions that wait for it have not been told */
-	bool loading; /* what is made now is stored already */
+	bool answered;	/* sessions that wait for it have not been told */
+	bool loading;	/* what is made now is stored already */
 };
 
 struct state *
@@ -58,10 +58,12 @@ load_config(struct engine *e)
 
 	if (err < 0)
 		role_fail("cannot read the configuration: %s", strerror(-err));
-	errors = config_parse(text, len, e->options.config, false, &e->config, config_trouble, NULL);
+	errors = config_parse(
+	    text, len, e->options.config, false, &e->config, config_trouble, NULL);
 	free(text);
 	if (errors > 0)
-		role_fail("%s: %u error%s (see above)", e->options.config, errors, errors == 1 ? "" : "s");
+		role_fail("%s: %u error%s (see above)", e->options.config, errors,
+		    errors == 1 ? "" : "s");
 	if (e->options.mcaddr[0] != '\0' && !ipaddr_parse(e->options.mcaddr, &e->config.group))
 		role_fail("multicast address \"%s\" is no address", e->options.mcaddr);
 }
@@ -95,8 +97,8 @@ state_load_settings(struct engine *e)
 	free(text);
 	/* Going on without what could not be read would store the loss. */
 	if (errors > 0)
-		role_fail("%s/state: %u error%s (see above); mend the file or move it away", e->options.state_dir, errors,
-		    errors == 1 ? "" : "s");
+		role_fail("%s/state: %u error%s (see above); mend the file or move it away",
+		    e->options.state_dir, errors, errors == 1 ? "" : "s");
 	e->host_id = stored->host_id;
 	memcpy(e->seed, stored->seed, sizeof(e->seed));
 	if (e->host_id == 0) {
@@ -130,10 +132,13 @@ load_legacy(struct engine *e)
 	char error[VNETCTL_ERROR_MAX];
 
 	for (uint8_t n = 2; n <= 4; n++) {
-		struct vnetspec spec = { .id.b[15] = n, .level = LEVEL_NONE, .suite = SUITE_NONE, .key = KEY_DEFAULT };
+		struct vnetspec spec = {
+			.id.b[15] = n, .level = LEVEL_NONE, .suite = SUITE_NONE, .key = KEY_DEFAULT
+		};
 
 		vnetid_default_ifname(&spec.id, spec.ifname);
-		if (vnet_by_id(&e->vnets, &spec.id) == NULL && vnetctl_add(e, &spec, true, true, error) < 0)
+		if (vnet_by_id(&e->vnets, &spec.id) == NULL &&
+		    vnetctl_add(e, &spec, true, true, error) < 0)
 			log_warnx("vnet %u: %s", n, error);
 	}
 }
@@ -195,7 +200,8 @@ state_store(struct engine *e)
 
 	if (state_collect(e, &c)) {
 		config_print_state(&out, &c);
-		err = out.bad ? -ENOMEM : privcli_state_store(e->priv, s->number, out.text, out.len);
+		err = out.bad ? -ENOMEM
+			      : privcli_state_store(e->priv, s->number, out.text, out.len);
 	}
 	config_free(&c);
 	sxp_out_free(&out);
@@ -280,14 +286,16 @@ memo_store(struct engine *e)
 static void
 memo_entry(struct engine *e, const struct sxp *x)
 {
-	const char *host = sxp_get(x, "host"), *key = sxp_get(x, "key"), *suite = sxp_get(x, "suite");
+	const char *host = sxp_get(x, "host"), *key = sxp_get(x, "key"),
+		   *suite = sxp_get(x, "suite");
 	const char *addr = sxp_get(x, "addr"), *port = sxp_get(x, "port");
 	const struct suite *s = suite != NULL ? suite_by_name(suite) : NULL;
 	struct endpoint ep = { 0 };
 	struct group *g;
 	struct assoc *a;
 
-	if (host == NULL || key == NULL || s == NULL || addr == NULL || port == NULL || !ipaddr_parse(addr, &ep.ip))
+	if (host == NULL || key == NULL || s == NULL || addr == NULL || port == NULL ||
+	    !ipaddr_parse(addr, &ep.ip))
 		return;
 	ep.port = (uint32_t)strtoul(port, NULL, 10) & 0xffff;
 	for (g = e->groups.first; g != NULL; g = g->next)

@@ -15,9 +15,10 @@ struct state;
 struct state *state_new(void);
 void state_free(struct state *s);
 /* Reads configuration and state; makes what they say. Ends the process through role_fail() where that cannot be. */
-void state_load_settings(struct engine *e); /* before the sockets: configuration, host id, start number, seed, labels */
-void state_load_vnets(struct engine *e);    /* vnets and peers of both */
-void state_load_memo(struct engine *e);	    /* associations to set up again at once */
+void state_load_settings(
+    struct engine *e); /* before the sockets: configuration, host id, start number, seed, labels */
+void state_load_vnets(struct engine *e); /* vnets and peers of both */
+void state_load_memo(struct engine *e);	 /* associations to set up again at once */
 /* Something that is stored changed; it is stored at the end of the round. Returns the number of that store. */
 uint64_t state_changed(struct engine *e);
 /* The memo changed. */

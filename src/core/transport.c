@@ -142,7 +142,9 @@ receive_batch(struct transport *t, int fd)
 		receive_one(t, &msgs[i], packets[i]);
 	for (unsigned i = n > 0 ? (unsigned)n : 0; i < n_packets; i++)
 		packet_put(packets[i]);
-	if (n_packets == 0) /* all in use: what is here is lost rather than asked for again and again */
+	if (n_packets ==
+	    0) /* all in use: what is here is lost rather than asked for again and again */
+		/* cppcheck-suppress nullPointer; no bytes are wanted */
 		(void)recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC);
 	return n == (int)n_packets && n > 0;
 }
@@ -178,7 +180,8 @@ transport_send(struct transport *t, const struct endpoint *to, const void *buf, 
 
 	if (ss_len == 0 || f->fd < 0)
 		return -EAFNOSUPPORT;
-	if (sendto(f->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&ss, ss_len) < 0) {
+	if (sendto(f->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&ss, ss_len) <
+	    0) {
 		int err = errno;
 
 		count_failure(err);
@@ -189,7 +192,8 @@ transport_send(struct transport *t, const struct endpoint *to, const void *buf, 
 }
 
 static void
-message_fill(const struct family *f, const struct outgoing *o, struct iovec *iov, struct msghdr *m, char *control)
+message_fill(const struct family *f, const struct outgoing *o, struct iovec *iov, struct msghdr *m,
+    char *control)
 {
 	struct cmsghdr *c;
 	uint16_t size;
@@ -222,8 +226,8 @@ send_singly(struct family *f, const struct outgoing *o)
 	for (unsigned i = 0; i < o->n; i++) {
 		const struct packet *p = f->queue[o->first + i];
 
-		if (sendto(f->fd, p->data, p->len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&o->addr,
-			o->addr_len) < 0)
+		if (sendto(f->fd, p->data, p->len, MSG_DONTWAIT | MSG_NOSIGNAL,
+			(const struct sockaddr *)&o->addr, o->addr_len) < 0)
 			count_failure(errno);
 		else
 			stats_count(STAT_UDP_TX);
@@ -248,10 +252,12 @@ flush(struct family *f)
 			stats_add(STAT_UDP_TX, f->out[done++].n);
 		if (n > 0)
 			continue;
-		if (o->n > 1 && (errno == EINVAL || errno == EIO || errno == EMSGSIZE || errno == ENOPROTOOPT))
+		if (o->n > 1 &&
+		    (errno == EINVAL || errno == EIO || errno == EMSGSIZE || errno == ENOPROTOOPT))
 			send_singly(f, o);
 		else
-			count_failure(errno); /* this one is lost, the others may have another way */
+			count_failure(
+			    errno); /* this one is lost, the others may have another way */
 		done++;
 	}
 	for (unsigned i = 0; i < f->n_queue; i++)
@@ -262,12 +268,13 @@ flush(struct family *f)
 
 /* Can p go in the same send as those before it? */
 static bool
-outgoing_takes(const struct family *f, const struct outgoing *o, const struct endpoint *to, const struct packet *p)
+outgoing_takes(const struct family *f, const struct outgoing *o, const struct endpoint *to,
+    const struct packet *p)
 {
 	size_t size = f->queue[o->first]->len;
 
-	return !o->closed && o->n < SEGMENTS_MAX && p->len <= size && o->bytes + p->len <= SEND_MAX &&
-	    endpoint_equal(&o->to, to);
+	return !o->closed && o->n < SEGMENTS_MAX && p->len <= size &&
+	       o->bytes + p->len <= SEND_MAX && endpoint_equal(&o->to, to);
 }
 
 void
@@ -276,7 +283,8 @@ transport_queue(struct transport *t, const struct endpoint *to, struct packet *p
 	struct family *f = family_of(t, &to->ip);
 	struct outgoing *o = f->n_out > 0 ? &f->out[f->n_out - 1] : NULL;
 
-	if (f->n_queue == QUEUE_MAX || (f->n_out == TRANSPORT_BATCH && !outgoing_takes(f, o, to, p))) {
+	if (f->n_queue == QUEUE_MAX ||
+	    (f->n_out == TRANSPORT_BATCH && !outgoing_takes(f, o, to, p))) {
 		flush(f);
 		o = NULL;
 	}
@@ -324,10 +332,12 @@ group_membership(struct transport *t, uint32_t ifindex, bool join)
 		return -EAFNOSUPPORT;
 	if (f == &t->v4) {
 		memcpy(&v4.imr_multiaddr, t->group.ip.b, 4);
-		r = setsockopt(f->fd, IPPROTO_IP, join ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &v4, sizeof(v4));
+		r = setsockopt(f->fd, IPPROTO_IP, join ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP,
+		    &v4, sizeof(v4));
 	} else {
 		memcpy(&v6.ipv6mr_multiaddr, t->group.ip.b, 16);
-		r = setsockopt(f->fd, IPPROTO_IPV6, join ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, &v6, sizeof(v6));
+		r = setsockopt(f->fd, IPPROTO_IPV6, join ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, &v6,
+		    sizeof(v6));
 	}
 	return r < 0 ? -errno : 0;
 }
@@ -359,7 +369,8 @@ transport_set_interfaces(struct transport *t, const uint32_t *ifindexes, size_t 
 		if (err == 0 || err == -EADDRINUSE)
 			now[n_now++] = ifindexes[i];
 		else
-			log_warnx("cannot join the multicast group on device %u: %s", ifindexes[i], strerror(-err));
+			log_warnx("cannot join the multicast group on device %u: %s", ifindexes[i],
+			    strerror(-err));
 	}
 	memcpy(t->ifs, now, sizeof(now[0]) * n_now);
 	t->n_ifs = n_now;
@@ -385,12 +396,15 @@ multicast_on(struct transport *t, struct family *f, uint32_t ifindex, const void
 	_Alignas(struct cmsghdr) char control[CONTROL_SIZE] = { 0 };
 	struct sockaddr_storage ss;
 	struct iovec iov = { .iov_len = len };
-	struct msghdr m = { .msg_name = &ss, .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control };
+	struct msghdr m = {
+		.msg_name = &ss, .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control
+	};
 	struct cmsghdr *c;
 
 	memcpy(&iov.iov_base, &buf, sizeof(buf)); /* sendmsg() only reads it */
 	m.msg_namelen = endpoint_to_sockaddr(&t->group, &ss);
-	m.msg_controllen = CMSG_SPACE(f == &t->v4 ? sizeof(struct in_pktinfo) : sizeof(struct in6_pktinfo));
+	m.msg_controllen = CMSG_SPACE(
+	    f == &t->v4 ? sizeof(struct in_pktinfo) : sizeof(struct in6_pktinfo));
 	c = CMSG_FIRSTHDR(&m);
 	if (f == &t->v4) {
 		struct in_pktinfo pi = { .ipi_ifindex = (int)ifindex };

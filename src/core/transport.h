@@ -17,7 +17,8 @@
 
 struct datagram {
 	struct packet *packet; /* the handler's: it must packet_put() or pass it on */
-	size_t segment; /* it is several datagrams of that length, the last may be shorter (UDP_GRO); never 0 */
+	size_t
+	    segment; /* it is several datagrams of that length, the last may be shorter (UDP_GRO); never 0 */
 	struct endpoint from;
 	struct ipaddr to; /* our address it was sent to, or the group */
 	bool multicast;
@@ -30,8 +31,8 @@ typedef void transport_rx_fn(void *arg, const struct datagram *d);
 typedef void transport_idle_fn(void *arg);
 
 /* udp6 may be -1. NULL with errno set. Consumes both. */
-struct transport *transport_new(struct loop *loop, struct packet_pool *pool, int udp4, int udp6, transport_rx_fn *rx,
-    transport_idle_fn *idle, void *arg);
+struct transport *transport_new(struct loop *loop, struct packet_pool *pool, int udp4, int udp6,
+    transport_rx_fn *rx, transport_idle_fn *idle, void *arg);
 void transport_free(struct transport *t);
 int transport_fd4(const struct transport *t);
 int transport_fd6(const struct transport *t);
@@ -46,7 +47,8 @@ void transport_queue(struct transport *t, const struct endpoint *to, struct pack
 void transport_flush(struct transport *t);
 
 /* The group to which transport_multicast() sends and whose messages are heard. Leaves an earlier one. */
-void transport_set_group(struct transport *t, const struct ipaddr *group, uint8_t ttl, uint16_t port);
+void transport_set_group(
+    struct transport *t, const struct ipaddr *group, uint8_t ttl, uint16_t port);
 /* The devices (ifindex) on which the group is heard and sent to: joins and leaves as needed. True if one was joined. */
 #define TRANSPORT_IFS_MAX 64
 bool transport_set_interfaces(struct transport *t, const uint32_t *ifindexes, size_t n);

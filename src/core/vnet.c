@@ -12,7 +12,8 @@ struct vnet_label {
 	struct table_node node;
 	struct vnetid id;
 	uint32_t vni;
-	uint64_t removed; /* its vnet was that manieth to go; 0: it is there, or went in an earlier run */
+	uint64_t
+	    removed; /* its vnet was that manieth to go; 0: it is there, or went in an earlier run */
 };
 
 int
@@ -120,7 +121,8 @@ vnets_label_set(struct vnets *vs, const struct vnetid *id, uint32_t vni)
 }
 
 void
-vnets_each_label(const struct vnets *vs, void (*fn)(void *ctx, const struct vnetid *id, uint32_t vni), void *ctx)
+vnets_each_label(
+    const struct vnets *vs, void (*fn)(void *ctx, const struct vnetid *id, uint32_t vni), void *ctx)
 {
 	struct table_iter it = { 0 };
 	struct table_node *n;
@@ -162,7 +164,8 @@ labels_make_room(struct vnets *vs)
 	while ((n = table_next(&vs->labels, &it)) != NULL) {
 		struct vnet_label *l = TABLE_ENTRY(n, struct vnet_label, node);
 
-		if (vnet_by_id(vs, &l->id) == NULL && (oldest == NULL || l->removed < oldest->removed))
+		if (vnet_by_id(vs, &l->id) == NULL &&
+		    (oldest == NULL || l->removed < oldest->removed))
 			oldest = l;
 	}
 	if (oldest == NULL)

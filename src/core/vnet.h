@@ -19,9 +19,10 @@
 #include "core/ratelimit.h"
 #include "core/vnetspec.h"
 
-#define VNETS_MAX	4096
-#define MEMBERS_MAX	65536
-#define VNET_QUEUE_MAX	16 /* frames that wait for the first member while an association is being set up */
+#define VNETS_MAX   4096
+#define MEMBERS_MAX 65536
+#define VNET_QUEUE_MAX \
+	16 /* frames that wait for the first member while an association is being set up */
 
 struct assoc;
 struct engine;
@@ -49,7 +50,7 @@ struct vnet {
 	struct vnetspec spec;
 	struct group *group;
 	struct engine *engine; /* for the callbacks of watch */
-	bool from_config; /* not stored in the state: the configuration makes it */
+	bool from_config;      /* not stored in the state: the configuration makes it */
 
 	int tap; /* -1: no device yet */
 	uint32_t ifindex;
@@ -59,12 +60,12 @@ struct vnet {
 	bool seen;	       /* linkmon has known the device */
 	uint32_t master;       /* the bridge it was last seen in, 0: none */
 	struct monotime retry; /* when to make the device again; not set: it is there */
-	char problem[160]; /* what keeps it from working, "" if nothing */
+	char problem[160];     /* what keeps it from working, "" if nothing */
 
 	struct member **members;
 	size_t n_members, members_size;
 
-	unsigned hubs; /* members that are ports of ours: plain.h */
+	unsigned hubs;	       /* members that are ports of ours: plain.h */
 	struct bucket too_big; /* answers to senders of packets that do not fit */
 	struct packet *queue, **queue_tail;
 	unsigned queued;
@@ -96,9 +97,11 @@ void vnet_remove(struct vnets *vs, struct vnet *v);
 
 struct member *member_find(const struct vnets *vs, uint64_t host_id, uint32_t vni);
 /* Adds, or changes the label. NULL when full. */
-struct member *member_add(struct vnets *vs, struct vnet *v, struct assoc *a, uint64_t host_id, uint32_t label);
+struct member *member_add(
+    struct vnets *vs, struct vnet *v, struct assoc *a, uint64_t host_id, uint32_t label);
 void member_remove(struct vnets *vs, struct member *m);
 
 /* Labels of long ids, used or remembered (of twice VNETS_MAX; then of the vnet gone longest no more): for the state file. */
 void vnets_label_set(struct vnets *vs, const struct vnetid *id, uint32_t vni);
-void vnets_each_label(const struct vnets *vs, void (*fn)(void *ctx, const struct vnetid *id, uint32_t vni), void *ctx);
+void vnets_each_label(const struct vnets *vs,
+    void (*fn)(void *ctx, const struct vnetid *id, uint32_t vni), void *ctx);

@@ -33,7 +33,9 @@ is_inside(const struct engine *e, const struct linkmon_link *l)
 	if (vnet_by_ifindex(&e->vnets, l->ifindex) != NULL)
 		return true;
 	for (const struct vnet *v = e->vnets.first; v != NULL; v = v->next) {
-		const struct linkmon_link *own = v->tap >= 0 ? linkmon_by_index(e->links, v->ifindex) : NULL;
+		const struct linkmon_link *own = v->tap >= 0
+						     ? linkmon_by_index(e->links, v->ifindex)
+						     : NULL;
 
 		if (own != NULL && own->master == l->ifindex)
 			return true;
@@ -99,8 +101,8 @@ bridge_port_mtu(const struct engine *e, uint32_t bridge, uint32_t own)
 	for (size_t i = 0; i < linkmon_count(e->links); i++) {
 		const struct linkmon_link *l = linkmon_at(e->links, i);
 
-		if (l->master == bridge && l->ifindex != own && vnet_by_ifindex(&e->vnets, l->ifindex) == NULL &&
-		    l->mtu > mtu)
+		if (l->master == bridge && l->ifindex != own &&
+		    vnet_by_ifindex(&e->vnets, l->ifindex) == NULL && l->mtu > mtu)
 			mtu = l->mtu;
 	}
 	return mtu;
@@ -109,7 +111,8 @@ bridge_port_mtu(const struct engine *e, uint32_t bridge, uint32_t own)
 static uint32_t
 wanted_mtu(const struct engine *e, const struct vnet *v)
 {
-	const struct linkmon_link *own = v->tap >= 0 ? linkmon_by_index(e->links, v->ifindex) : NULL;
+	const struct linkmon_link *own = v->tap >= 0 ? linkmon_by_index(e->links, v->ifindex)
+						     : NULL;
 	size_t mtu;
 
 	if (v->spec.mtu != 0)
@@ -128,7 +131,8 @@ apply_mtu(struct engine *e, struct vnet *v)
 	if (v->tap < 0 || v->mtu == mtu)
 		return;
 	if (privcli_link_set_mtu(e->priv, v->spec.ifname, mtu) < 0)
-		log_warnx("device %s: cannot set MTU %u: %s", v->spec.ifname, mtu, privcli_error(e->priv));
+		log_warnx("device %s: cannot set MTU %u: %s", v->spec.ifname, mtu,
+		    privcli_error(e->priv));
 	v->mtu = mtu; /* not tried again until something changes */
 }
 
@@ -150,13 +154,15 @@ device_mac(const struct engine *e, const struct vnetid *id)
 }
 
 static int
-priv_failed(const struct engine *e, int err, const char *what, const char *name, char error[static VNETCTL_ERROR_MAX])
+priv_failed(const struct engine *e, int err, const char *what, const char *name,
+    char error[static VNETCTL_ERROR_MAX])
 {
 	const char *text = privcli_error(e->priv);
 
 	if (err == -EPIPE || err == -ETIMEDOUT)
 		text = "the privileged process does not answer; try again";
-	snprintf(error, VNETCTL_ERROR_MAX, "%s \"%s\": %s", what, name, text[0] != '\0' ? text : strerror(-err));
+	snprintf(error, VNETCTL_ERROR_MAX, "%s \"%s\": %s", what, name,
+	    text[0] != '\0' ? text : strerror(-err));
 	return err;
 }
 
@@ -304,7 +310,8 @@ vnetctl_keys_changed(struct engine *e)
 	bool changed = false;
 
 	for (struct vnet *v = e->vnets.first; v != NULL; v = v->next) {
-		if (v->spec.suite == SUITE_NONE || strcmp(v->group->key, groups_canonical(&e->groups, v->spec.key)) == 0)
+		if (v->spec.suite == SUITE_NONE ||
+		    strcmp(v->group->key, groups_canonical(&e->groups, v->spec.key)) == 0)
 			continue;
 		group_leave(e, v);
 		if (!group_join(e, v))
@@ -322,7 +329,8 @@ vnetctl_keys_changed(struct engine *e)
 void
 vnetctl_path_changed(struct engine *e, struct assoc *a)
 {
-	a->inner_mtu = (uint32_t)suite_inner_mtu(a->group->suite, underlay_mtu(e), ipaddr_header_len(&a->ep.ip));
+	a->inner_mtu = (uint32_t)suite_inner_mtu(
+	    a->group->suite, underlay_mtu(e), ipaddr_header_len(&a->ep.ip));
 }
 
 /* A bridge that somebody deletes is made again. A device that somebody takes out of it is left alone. */
@@ -335,7 +343,8 @@ bridge_check(struct engine *e, struct vnet *v, uint32_t master)
 		v->master = master;
 	if (master != 0 || !gone || v->spec.bridge[0] == '\0')
 		return;
-	log_warnx("bridge %s of device %s is gone; making it again", v->spec.bridge, v->spec.ifname);
+	log_warnx(
+	    "bridge %s of device %s is gone; making it again", v->spec.bridge, v->spec.ifname);
 	v->master = 0;
 	v->retry = engine_now(e);
 	engine_kick(e);
@@ -348,7 +357,8 @@ vnetctl_links_changed(struct engine *e)
 	size_t n = 0;
 
 	for (struct vnet *v = e->vnets.first; v != NULL; v = v->next) {
-		const struct linkmon_link *l = v->tap >= 0 ? linkmon_by_index(e->links, v->ifindex) : NULL;
+		const struct linkmon_link *l = v->tap >= 0 ? linkmon_by_index(e->links, v->ifindex)
+							   : NULL;
 
 		if (l != NULL) {
 			v->seen = true;
@@ -382,7 +392,9 @@ key_usable(const struct engine *e, const struct vnetspec *s, char error[static V
 		return true;
 	k = groups_key(&e->groups, s->key);
 	if (k == NULL)
-		snprintf(error, VNETCTL_ERROR_MAX, "there is no key \"%s\"; make it with \"vn key-gen %s\" and copy its file to the other hosts",
+		snprintf(error, VNETCTL_ERROR_MAX,
+		    "there is no key \"%s\"; make it with \"vn key-gen %s\" and copy its file to "
+		    "the other hosts",
 		    s->key, s->key);
 	else if (k->id == 0)
 		snprintf(error, VNETCTL_ERROR_MAX, "%s", k->error);
@@ -393,28 +405,31 @@ static bool
 addr_known(const struct vnetspec *s, const struct vnetspec_addr *a)
 {
 	for (uint32_t i = 0; i < s->n_addrs; i++)
-		if (s->addrs[i].prefix_len == a->prefix_len && ipaddr_equal(&s->addrs[i].ip, &a->ip))
+		if (s->addrs[i].prefix_len == a->prefix_len &&
+		    ipaddr_equal(&s->addrs[i].ip, &a->ip))
 			return true;
 	return false;
 }
 
 /* What spec asks for that v is not. Only what was said counts; a level counts always, as leaving it out means none. */
 static const char *
-difference(const struct vnet *v, const struct vnetspec *s, char *now, size_t now_size, char *change, size_t change_size)
+difference(const struct vnet *v, const struct vnetspec *s, char *now, size_t now_size, char *change,
+    size_t change_size)
 {
 	const struct vnetspec *have = &v->spec;
 	char text[IPADDR_STRLEN + 8];
 
-#define DIFFERS(what, option, old, new)                                            \
-	do {                                                                       \
-		snprintf(now, now_size, "%s", (old));                              \
-		snprintf(change, change_size, "%s %s", option, (new));              \
-		return what;                                                       \
+#define DIFFERS(what, option, old, new)                                \
+	do {                                                           \
+		snprintf(now, now_size, "%s", (old));                  \
+		snprintf(change, change_size, "%s %s", option, (new)); \
+		return what;                                           \
 	} while (0)
 	if (s->level != have->level)
 		DIFFERS("security", "-s", level_name(have->level), level_name(s->level));
 	if (s->has_suite && s->suite != have->suite)
-		DIFFERS("suite", "--suite", suite_by_id(have->suite)->name, suite_by_id(s->suite)->name);
+		DIFFERS("suite", "--suite", suite_by_id(have->suite)->name,
+		    suite_by_id(s->suite)->name);
 	if (s->has_key && strcmp(s->key, have->key) != 0)
 		DIFFERS("key", "-k", have->key, s->key);
 	if (s->has_ifname && strcmp(s->ifname, have->ifname) != 0)
@@ -436,28 +451,32 @@ difference(const struct vnet *v, const struct vnetspec *s, char *now, size_t now
 }
 
 static int
-add_existing(const struct vnet *v, const struct vnetspec *spec, char error[static VNETCTL_ERROR_MAX])
+add_existing(
+    const struct vnet *v, const struct vnetspec *spec, char error[static VNETCTL_ERROR_MAX])
 {
 	char id[VNETID_STRLEN], now[64], change[96];
 	const char *what = difference(v, spec, now, sizeof(now), change, sizeof(change));
 
 	if (what == NULL)
 		return 0;
-	snprintf(error, VNETCTL_ERROR_MAX, "exists with another %s: %s; \"vn vnet-set %s %s\" would change it", what, now,
+	snprintf(error, VNETCTL_ERROR_MAX,
+	    "exists with another %s: %s; \"vn vnet-set %s %s\" would change it", what, now,
 	    vnetid_format(&v->id, id), change);
 	return -EEXIST;
 }
 
 static bool
-ifname_free(const struct engine *e, const struct vnetspec *spec, char error[static VNETCTL_ERROR_MAX])
+ifname_free(
+    const struct engine *e, const struct vnetspec *spec, char error[static VNETCTL_ERROR_MAX])
 {
 	const struct vnet *other = vnet_by_ifname(&e->vnets, spec->ifname);
 	char id[VNETID_STRLEN];
 
 	if (other == NULL)
 		return true;
-	snprintf(error, VNETCTL_ERROR_MAX, "device name \"%s\" is that of vnet %s; choose another one with -v NAME",
-	    spec->ifname, vnetid_format(&other->id, id));
+	snprintf(error, VNETCTL_ERROR_MAX,
+	    "device name \"%s\" is that of vnet %s; choose another one with -v NAME", spec->ifname,
+	    vnetid_format(&other->id, id));
 	return false;
 }
 
@@ -474,7 +493,8 @@ vnetctl_add(struct engine *e, const struct vnetspec *spec, bool from_config, boo
 		return -EINVAL;
 	v = vnet_add(&e->vnets, spec, &err);
 	if (v == NULL || !group_join(e, v)) {
-		snprintf(error, VNETCTL_ERROR_MAX, "%s", err == -ENOSPC ? "too many vnets" : "out of memory");
+		snprintf(error, VNETCTL_ERROR_MAX, "%s",
+		    err == -ENOSPC ? "too many vnets" : "out of memory");
 		if (v != NULL)
 			vnet_remove(&e->vnets, v);
 		return err < 0 ? err : -ENOMEM;
@@ -501,7 +521,8 @@ vnetctl_add(struct engine *e, const struct vnetspec *spec, bool from_config, boo
 }
 
 static int
-set_bridge(struct engine *e, struct vnet *v, const char *bridge, char error[static VNETCTL_ERROR_MAX])
+set_bridge(
+    struct engine *e, struct vnet *v, const char *bridge, char error[static VNETCTL_ERROR_MAX])
 {
 	bool made;
 	int err = 0;
@@ -517,7 +538,8 @@ set_bridge(struct engine *e, struct vnet *v, const char *bridge, char error[stat
 }
 
 static int
-set_addrs(struct engine *e, struct vnet *v, const struct vnetspec *s, char error[static VNETCTL_ERROR_MAX])
+set_addrs(struct engine *e, struct vnet *v, const struct vnetspec *s,
+    char error[static VNETCTL_ERROR_MAX])
 {
 	const char *name = v->spec.ifname;
 	int err = 0;
@@ -528,20 +550,23 @@ set_addrs(struct engine *e, struct vnet *v, const struct vnetspec *s, char error
 		return priv_failed(e, err, "device", name, error);
 	for (uint32_t i = 0; i < v->spec.n_addrs && v->tap >= 0; i++)
 		if (!addr_known(s, &v->spec.addrs[i]))
-			(void)privcli_addr_delete(e->priv, name, &v->spec.addrs[i].ip, v->spec.addrs[i].prefix_len);
+			(void)privcli_addr_delete(
+			    e->priv, name, &v->spec.addrs[i].ip, v->spec.addrs[i].prefix_len);
 	memcpy(v->spec.addrs, s->addrs, sizeof(v->spec.addrs));
 	v->spec.n_addrs = s->n_addrs;
 	return 0;
 }
 
 int
-vnetctl_set(struct engine *e, struct vnet *v, const struct vnetspec *s, char error[static VNETCTL_ERROR_MAX])
+vnetctl_set(struct engine *e, struct vnet *v, const struct vnetspec *s,
+    char error[static VNETCTL_ERROR_MAX])
 {
 	struct vnetspec want = v->spec;
 	int err;
 
 	if (s->has_ifname && strcmp(s->ifname, v->spec.ifname) != 0) {
-		snprintf(error, VNETCTL_ERROR_MAX, "the device name cannot change; delete the vnet and create it with -v \"%s\"",
+		snprintf(error, VNETCTL_ERROR_MAX,
+		    "the device name cannot change; delete the vnet and create it with -v \"%s\"",
 		    s->ifname);
 		return -EINVAL;
 	}

@@ -24,9 +24,11 @@ struct vnet;
 int vnetctl_add(struct engine *e, const struct vnetspec *spec, bool from_config, bool patient,
     char error[static VNETCTL_ERROR_MAX]);
 /* Changes what spec says (its has_ flags), the device stays. */
-int vnetctl_set(struct engine *e, struct vnet *v, const struct vnetspec *spec, char error[static VNETCTL_ERROR_MAX]);
+int vnetctl_set(struct engine *e, struct vnet *v, const struct vnetspec *spec,
+    char error[static VNETCTL_ERROR_MAX]);
 /* Removes vnet and device; the bridge too if asked. -EBUSY: all done, but the bridge has other ports. */
-int vnetctl_delete(struct engine *e, struct vnet *v, bool bridge, char error[static VNETCTL_ERROR_MAX]);
+int vnetctl_delete(
+    struct engine *e, struct vnet *v, bool bridge, char error[static VNETCTL_ERROR_MAX]);
 /* The list of keys changed: vnets whose key is another one now change groups. */
 void vnetctl_keys_changed(struct engine *e);
 /* Links or addresses changed: MTUs, multicast devices, lost devices. */

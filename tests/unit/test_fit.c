@@ -39,8 +39,8 @@ struct shape {
 	bool odd; /* a NOP in front of the MSS option */
 };
 
-static const struct shape shapes[] = { { 0, false, false }, { 0, true, false }, { 1, false, false }, { 2, true, false },
-	{ 0, false, true }, { 0, true, true } };
+static const struct shape shapes[] = { { 0, false, false }, { 0, true, false }, { 1, false, false },
+	{ 2, true, false }, { 0, false, true }, { 0, true, true } };
 
 /* Ethernet, tags and IP header in front of n bytes; returns where those start. */
 static size_t
