@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -341,6 +342,59 @@ ivs_are_not_repeated(void **state)
 	close_sas();
 }
 
+/* Seals and opens with SAs of its own; how many opened. */
+static void *
+worker(void *arg)
+{
+	static const uint8_t keymat[SUITE_KEYMAT_MAX] = { 1, 2, 3 };
+	const struct suite *s = arg;
+	struct packet_pool *own = packet_pool_new(16);
+	struct packet *q[16];
+	enum esp_verdict v[16];
+	struct esp_opened opened[16];
+	struct esp_out to;
+	struct esp_in from;
+	uintptr_t ok = 0;
+
+	cipher_thread_init();
+	if (!own || esp_out_init(&to, SPI, s, keymat, true) < 0 ||
+	    esp_in_init(&from, SPI, s, keymat, true, 64) < 0)
+		return NULL;
+	for (size_t i = 0; i < 16; i++)
+		q[i] = packet_get(own);
+	for (unsigned round = 0; round < 100; round++) {
+		for (size_t i = 0; i < 16; i++)
+			fill(q[i], 10 * round, round);
+		esp_seal_batch(&to, q, 16, ESP_NEXT_UDP, v);
+		esp_open_batch(&from, q, 16, opened);
+		for (size_t i = 0; i < 16; i++)
+			ok += v[i] == ESP_OK && opened[i].verdict == ESP_OK;
+	}
+	esp_out_fini(&to);
+	esp_in_fini(&from);
+	packet_pool_free(own);
+	cipher_thread_fini();
+	return (void *)ok;
+}
+
+static void
+threads_do_not_meet(void **state)
+{
+	pthread_t thread[4];
+	void *ok;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		void *suite = (void *)(uintptr_t)suite_by_id(SUITE_NULL_SHA1 + i);
+
+		assert_int_equal(pthread_create(&thread[i], NULL, worker, suite), 0);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(pthread_join(thread[i], &ok), 0);
+		assert_int_equal((uintptr_t)ok, 1600);
+	}
+}
+
 static void
 engines_are_named(void **state)
 {
@@ -387,6 +441,7 @@ main(void)
 		cmocka_unit_test(a_packet_without_room_takes_no_number),
 		cmocka_unit_test(lengths_about_64_k),
 		cmocka_unit_test(ivs_are_not_repeated),
+		cmocka_unit_test(threads_do_not_meet),
 		cmocka_unit_test(engines_are_named),
 	};
 
