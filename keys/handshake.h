@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The handshake's bytes: bodies of the control messages HANDSHAKE1, HANDSHAKE2 and COOKIE, the payload that
- * Noise encrypts inside the first two, and the prologue. Pure codecs. DESIGN:
+ * The handshake's bytes: bodies of the control messages HANDSHAKE1, HANDSHAKE2 and COOKIE, the
+ * payload that Noise encrypts inside the first two, and the prologue. Pure codecs. DESIGN:
  * Noise_NNpsk0_25519_AESGCM_SHA256.
  *
  *   HANDSHAKE1   key id 4 | suite 1 | zero 3 | handshake id 4 | cookie 16 | Noise message 1 (32 + payload 72 + 16)

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The hard-wired pre-shared key: what vnets use until a key is configured. It is PUBLIC, the same in every
- * copy of this program, and its bytes are the ASCII text in hardwired.c, so that nobody takes it for a
- * secret. It keeps listeners out, not anybody who takes part.
+ * The hard-wired pre-shared key: what vnets use until a key is configured. It is PUBLIC, the same
+ * in every copy of this program, and its bytes are the ASCII text in hardwired.c, so that nobody
+ * takes it for a secret. It keeps listeners out, not anybody who takes part.
  */
 
 #include <stdint.h>

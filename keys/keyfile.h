@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The text of a key file: 64 hex digits (32 bytes) on one line, '#' comment lines and blank lines around it
- * allowed; white space at the ends of lines is free. Pure. Nothing else is a key: a truncated or doubled line
- * is an error that says what was found.
+ * The text of a key file: 64 hex digits (32 bytes) on one line, '#' comment lines and blank lines
+ * around it allowed; white space at the ends of lines is free. Pure. Nothing else is a key: a
+ * truncated or doubled line is an error that says what was found.
  */
 
 #include <stdbool.h>
@@ -26,8 +26,8 @@ enum keyfile_verdict {
 };
 
 /*
- * On KEYFILE_OK the secret is filled, else wiped. *line is where the trouble is, from 1; 0: the file as a
- * whole.
+ * On KEYFILE_OK the secret is filled, else wiped. *line is where the trouble is, from 1; 0: the
+ * file as a whole.
  */
 enum keyfile_verdict keyfile_parse(
     const char *text, size_t len, uint8_t secret[static KEYFILE_SECRET_LEN], unsigned *line);

@@ -76,8 +76,8 @@ secret_id(const uint8_t secret[static KEYFILE_SECRET_LEN])
 }
 
 /*
- * In its place by name; NULL when the ring is full. Not by qsort(3), which may leave copies of secrets on the
- * heap.
+ * In its place by name; NULL when the ring is full. Not by qsort(3), which may leave copies of
+ * secrets on the heap.
  */
 static struct entry *
 entry_add(struct keyring *r, const char *name, enum key_source source)

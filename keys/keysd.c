@@ -79,7 +79,8 @@ open_close(struct open *o)
 }
 
 /*
- * A free place and its handle, which is not used again before the counter comes round; NULL if all are taken.
+ * A free place and its handle, which is not used again before the counter comes round; NULL if all
+ * are taken.
  */
 static struct open *
 open_new(struct keysd *d, struct monotime now)
@@ -141,8 +142,8 @@ handle_list(struct keysd *d, const struct ipc_msg *m)
 }
 
 /*
- * What the engine wants to offer or ask for. Flags we do not know are ignored in a peer's payload, but not
- * put into ours.
+ * What the engine wants to offer or ask for. Flags we do not know are ignored in a peer's payload,
+ * but not put into ours.
  */
 static bool
 offer_valid(uint32_t suite, const struct hs_payload *ours)

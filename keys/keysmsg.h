@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Messages between the engine and the keys process (ipc.h): requests, and answers with the request's seq.
- * Bodies are fixed structs; each side checks length and ranges. SA keys go only from keys to engine,
- * long-term keys nowhere.
+ * Messages between the engine and the keys process (ipc.h): requests, and answers with the
+ * request's seq. Bodies are fixed structs; each side checks length and ranges. SA keys go only from
+ * keys to engine, long-term keys nowhere.
  */
 
 #include <stdint.h>
@@ -14,7 +14,10 @@
 #include "keys/keyring.h"
 
 enum keys_msg {
-	/* No body -> one KEYS_KEY each, then KEYS_LIST_END. Also sent unasked (seq 0) at start and after a change. */
+	/*
+	 * No body -> one KEYS_KEY each, then KEYS_LIST_END. Also sent unasked (seq 0) at start and
+	 * after a change.
+	 */
 	KEYS_LIST = 1,
 	KEYS_KEY,      /* struct key_info */
 	KEYS_LIST_END, /* no body */
@@ -70,8 +73,8 @@ struct keys_finish {
 };
 
 /*
- * Only what KEYS_FINISHED answers with KEYS_OK ends a handshake: a forged message 2 leaves it open for the
- * real one.
+ * Only what KEYS_FINISHED answers with KEYS_OK ends a handshake: a forged message 2 leaves it open
+ * for the real one.
  */
 struct keys_forget {
 	uint32_t handle;
@@ -79,9 +82,9 @@ struct keys_forget {
 
 /*
  * A finished handshake. Keys of SPI s under direction key D (Noise split, of the SPI's sender):
- * HKDF-Expand(D, "vnet esp" | suite 1 | SPI 4, suite_keymat_len). in[] belongs to our SPIs in the order of
- * our payload, out[] to the peer's in theirs. Message 2's echoes have been checked against what we sent; a
- * payload with our own host id is the engine's to drop.
+ * HKDF-Expand(D, "vnet esp" | suite 1 | SPI 4, suite_keymat_len). in[] belongs to our SPIs in the
+ * order of our payload, out[] to the peer's in theirs. Message 2's echoes have been checked against
+ * what we sent; a payload with our own host id is the engine's to drop.
  */
 struct keys_session {
 	uint32_t status;

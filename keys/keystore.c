@@ -178,8 +178,8 @@ write_new(int dir_fd, const char *file)
 }
 
 /*
- * Makes NAME.old.psk a second name of the present NAME.psk, which stays. rename(2) of two names of one file
- * does nothing (a crash after this may have left them so), hence the last removal.
+ * Makes NAME.old.psk a second name of the present NAME.psk, which stays. rename(2) of two names of
+ * one file does nothing (a crash after this may have left them so), hence the last removal.
  */
 static int
 keep_old(int dir_fd, const char *name)

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Key files in their directory, one at a time: NAME.psk, and NAME.old.psk for the one before. The file
- * system half of keyring.c, which checks names before it calls. Keys process only.
+ * Key files in their directory, one at a time: NAME.psk, and NAME.old.psk for the one before. The
+ * file system half of keyring.c, which checks names before it calls. Keys process only.
  */
 
 #include <stdbool.h>

@@ -20,7 +20,10 @@ mix_hash(struct noise *ns, const void *data, size_t len)
 	return crypto_sha256(ns->h, sizeof(ns->h), data, len, ns->h);
 }
 
-/* HKDF of section 4.3, with n outputs of 32 bytes: RFC 5869 with the chaining key as salt and no info. */
+/*
+ * HKDF of section 4.3, with n outputs of 32 bytes: RFC 5869 with the chaining key as salt and no
+ * info.
+ */
 static bool
 hkdf(const uint8_t ck[static NOISE_HASH_LEN], const void *ikm, size_t ikm_len, uint8_t *out,
     size_t n)
@@ -71,7 +74,8 @@ mix_ephemeral(struct noise *ns, const uint8_t e[static NOISE_KEY_LEN])
 }
 
 /*
- * The token "ee". A result of zeros says that the peer's key is of low order: refused (RFC 7748 section 6.1).
+ * The token "ee". A result of zeros says that the peer's key is of low order: refused (RFC 7748
+ * section 6.1).
  */
 static bool
 mix_ee(struct noise *ns, const uint8_t peer[static NOISE_KEY_LEN])

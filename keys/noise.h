@@ -5,8 +5,8 @@
  * Noise_NNpsk0_25519_AESGCM_SHA256 (Noise Protocol Framework, revision 34): the two messages
  *     -> psk, e
  *     <- e, ee
- * and the split. State machine in noise.c, primitives in noise_openssl.c (the only OpenSSL file of this
- * layer).
+ * and the split. State machine in noise.c, primitives in noise_openssl.c (the only OpenSSL file of
+ * this layer).
  */
 
 #include <stdbool.h>
@@ -36,21 +36,26 @@ bool noise_global_init(void);
 bool noise_init(struct noise *ns, bool initiator, const uint8_t psk[static NOISE_PSK_LEN],
     const void *prologue, size_t prologue_len, const uint8_t *e_private);
 /*
- * out holds payload_len + NOISE_MSG_EXTRA bytes. The initiator calls write then read, the responder read then
- * write.
+ * out holds payload_len + NOISE_MSG_EXTRA bytes. The initiator calls write then read, the responder
+ * read then write.
  */
 bool noise_write(struct noise *ns, const void *payload, size_t payload_len, uint8_t *out);
 /*
- * payload holds len - NOISE_MSG_EXTRA bytes. False if it does not authenticate (ns is then good only for
- * noise_wipe).
+ * payload holds len - NOISE_MSG_EXTRA bytes. False if it does not authenticate (ns is then good
+ * only for noise_wipe).
  */
 bool noise_read(struct noise *ns, const uint8_t *msg, size_t len, uint8_t *payload);
-/* After both messages: the key from initiator to responder, and the other. h is the handshake hash. */
+/*
+ * After both messages: the key from initiator to responder, and the other. h is the handshake hash.
+ */
 bool noise_split(
     const struct noise *ns, uint8_t i2r[static NOISE_KEY_LEN], uint8_t r2i[static NOISE_KEY_LEN]);
 void noise_wipe(struct noise *ns);
 
-/* HKDF-Expand with SHA-256 (RFC 5869 section 2.3). False for lengths over these, or if the library fails. */
+/*
+ * HKDF-Expand with SHA-256 (RFC 5869 section 2.3). False for lengths over these, or if the library
+ * fails.
+ */
 #define HKDF_INFO_MAX 128
 #define HKDF_OUT_MAX  (255 * NOISE_HASH_LEN)
 bool hkdf_expand(const uint8_t prk[static NOISE_HASH_LEN], const void *info, size_t info_len,

@@ -3,8 +3,8 @@
 
 /*
  * The primitives behind noise.c: SHA-256, HMAC, AES-256-GCM and X25519, each on plain bytes.
- * noise_openssl.c is the only implementation. False: the library failed, or the input is refused; outputs are
- * then not to be used.
+ * noise_openssl.c is the only implementation. False: the library failed, or the input is refused;
+ * outputs are then not to be used.
  */
 
 #include <stdbool.h>
@@ -34,8 +34,8 @@ bool crypto_open(const struct crypto_aead *a, const uint8_t *in, size_t len, uin
 bool crypto_x25519_public(
     const uint8_t private_key[static NOISE_KEY_LEN], uint8_t out[static NOISE_KEY_LEN]);
 /*
- * A public key of low order fails or gives zeros, as the library likes (OpenSSL fails, but does not promise
- * to): the caller checks.
+ * A public key of low order fails or gives zeros, as the library likes (OpenSSL fails, but does not
+ * promise to): the caller checks.
  */
 bool crypto_x25519(const uint8_t private_key[static NOISE_KEY_LEN],
     const uint8_t public_key[static NOISE_KEY_LEN], uint8_t out[static NOISE_KEY_LEN]);

@@ -25,7 +25,10 @@ noise_global_init(void)
 	if (aes_gcm == NULL)
 		aes_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 
-	/* X25519 has no handle to keep and HMAC looks its digest up by name: using each once loads what they need. */
+	/*
+	 * X25519 has no handle to keep and HMAC looks its digest up by name: using each once loads
+	 * what they need.
+	 */
 	const struct crypto_aead aead = { .key = key };
 
 	return sha256 != NULL && hmac != NULL && aes_gcm != NULL &&

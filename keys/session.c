@@ -55,7 +55,9 @@ start(struct noise *ns, bool initiator, const uint8_t *psk, uint32_t key_id, enu
 	return noise_init(ns, initiator, psk, prologue, len, NULL);
 }
 
-/* What authenticates but is not a payload that speaks to this one of ours is refused all the same. */
+/*
+ * What authenticates but is not a payload that speaks to this one of ours is refused all the same.
+ */
 static bool
 read_payload(const uint8_t buf[static HS_PAYLOAD_LEN], uint64_t host_id, uint64_t start,
     struct hs_payload *out)

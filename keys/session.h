@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * One handshake, from the messages' bytes to the keys of the SAs: Noise, payloads, their echoes, and the
- * derivation. Keeps nothing: keysd.c holds what is open. Keys process only.
+ * One handshake, from the messages' bytes to the keys of the SAs: Noise, payloads, their echoes,
+ * and the derivation. Keeps nothing: keysd.c holds what is open. Keys process only.
  */
 
 #include <stdint.h>
@@ -23,7 +23,10 @@ void session_wipe(struct session *s);
 /* Message 1 into out. */
 enum keys_status session_initiate(struct session *s, const struct keys_initiate *req,
     const uint8_t *psk, uint8_t out[static HS_NOISE_LEN]);
-/* An answer without a session: all bytes zero but the status, as the two below leave it when they fail. */
+/*
+ * An answer without a session: all bytes zero but the status, as the two below leave it when they
+ * fail.
+ */
 void session_refuse(struct keys_session *out, enum keys_status status);
 /* From message 1: message 2, the peer's payload and the keys. */
 enum keys_status session_respond(

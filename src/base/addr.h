@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * IP addresses and UDP endpoints of the underlay, both families in one type. The only file that switches on the family.
- * Pure. IPv4-mapped IPv6 addresses become IPv4 when they enter. The structs have no padding and unused bytes are
- * zero, so they can be compared and hashed as bytes.
+ * IP addresses and UDP endpoints of the underlay, both families in one type. The only file that
+ * switches on the family. Pure. IPv4-mapped IPv6 addresses become IPv4 when they enter. The structs
+ * have no padding and unused bytes are zero, so they can be compared and hashed as bytes.
  */
 
 #include <netinet/in.h>
@@ -28,8 +28,8 @@ struct endpoint {
 #define ENDPOINT_STRLEN 80 /* "[addr%scope]:port" and NUL */
 
 /*
- * Numeric IPv4, or IPv6 with %scope, an interface index, if it is link-local (the name of an interface is for the kernel to
- * look up, not for us). False, and *out untouched, otherwise.
+ * Numeric IPv4, or IPv6 with %scope, an interface index, if it is link-local (the name of an
+ * interface is for the kernel to look up, not for us). False, and *out untouched, otherwise.
  */
 bool ipaddr_parse(const char *text, struct ipaddr *out);
 /* Writes into buf and returns it; "-" for no address. */

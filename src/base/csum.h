@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The Internet checksum (RFC 1071). Sums are of 16-bit words as they lie in memory, so a folded sum is stored back as
- * it is and only numbers of ours need htobe16() before they are added. Pieces but the last must have an even length.
- * Pure.
+ * The Internet checksum (RFC 1071). Sums are of 16-bit words as they lie in memory, so a folded sum
+ * is stored back as it is and only numbers of ours need htobe16() before they are added. Pieces but
+ * the last must have an even length. Pure.
  */
 
 #include <stddef.h>

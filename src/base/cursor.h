@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Bounded cursors over bytes, the only way wire data is read or written. All integers are big-endian. The first error
- * sticks: later reads give zero, later writes do nothing; the caller asks once at the end, before it uses any value.
- * Pure; borrows the buffer.
+ * Bounded cursors over bytes, the only way wire data is read or written. All integers are
+ * big-endian. The first error sticks: later reads give zero, later writes do nothing; the caller
+ * asks once at the end, before it uses any value. Pure; borrows the buffer.
  */
 
 #include <stdbool.h>

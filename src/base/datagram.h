@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What comes and goes on UDP port 1798: the first 32-bit word tells control messages, clear VXLAN and ESP apart
- * (RFC 3948 section 2, RFC 7348 section 5), and the header of control messages. Pure.
+ * What comes and goes on UDP port 1798: the first 32-bit word tells control messages, clear VXLAN
+ * and ESP apart (RFC 3948 section 2, RFC 7348 section 5), and the header of control messages. Pure.
  */
 
 #include <stdbool.h>
@@ -41,14 +41,18 @@ enum datagram_kind datagram_classify(const uint8_t *buf, size_t len, uint32_t *s
 /* May w be an SPI of ours? Not 0 to 255, not the VXLAN word. */
 bool datagram_spi_valid(uint32_t w);
 
-/* VXLAN header in front of a frame: flags word, VNI, reserved byte. False if it is short or I is clear; the reserved
- * bits are ignored (RFC 7348 section 5). */
+/*
+ * VXLAN header in front of a frame: flags word, VNI, reserved byte. False if it is short or I is
+ * clear; the reserved bits are ignored (RFC 7348 section 5).
+ */
 bool vxlan_parse(const uint8_t *buf, size_t len, uint32_t *vni);
 /* Of vni the lowest 24 bits count. */
 void vxlan_write(uint8_t buf[static VXLAN_HEADER_LEN], uint32_t vni);
 
-/* Inner UDP header of a transport-mode ESP payload: source port = destination port = port, checksum 0.
- * False, and nothing written, if the payload is longer than INNER_UDP_PAYLOAD_MAX. */
+/*
+ * Inner UDP header of a transport-mode ESP payload: source port = destination port = port, checksum
+ * 0. False, and nothing written, if the payload is longer than INNER_UDP_PAYLOAD_MAX.
+ */
 bool inner_udp_write(uint8_t buf[static UDP_HEADER_LEN], uint16_t port, size_t payload_len);
 /* Checks that the length is exactly len and both ports are equal; the checksum is not looked at. */
 bool inner_udp_parse(const uint8_t *buf, size_t len, uint16_t *port);
@@ -86,7 +90,10 @@ struct control_header {
 	size_t body_len;
 };
 
-/* The whole datagram, marker included. The length must match exactly. *out is set only on CONTROL_OK. */
+/*
+ * The whole datagram, marker included. The length must match exactly. *out is set only on
+ * CONTROL_OK.
+ */
 enum control_verdict control_parse(const uint8_t *buf, size_t len, struct control_header *out);
 /* body_len: within the limit of the type. */
 void control_write_header(

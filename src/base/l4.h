@@ -45,7 +45,10 @@ enum l4_verdict {
 	L4_PARTIAL /* TCP or UDP, but a fragment, or its headers are cut or malformed */
 };
 
-/* Trusts no length of the IP header. IPv6 extension headers that may precede segmented TCP are passed over. */
+/*
+ * Trusts no length of the IP header. IPv6 extension headers that may precede segmented TCP are
+ * passed over.
+ */
 enum l4_verdict l4_find(const uint8_t *frame, size_t len, struct l4 *out);
 /* The offset of the checksum in the header. */
 static inline uint16_t

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The log: lines on standard error, "vnetd[role]: module: text", with a "<N>" priority in front where the journal
- * reads them. Every process. Never allocates, never changes errno, never shows a key. A file that logs defines
- * LOG_MODULE before it includes this header. Nothing is logged per packet above debug.
+ * The log: lines on standard error, "vnetd[role]: module: text", with a "<N>" priority in front
+ * where the journal reads them. Every process. Never allocates, never changes errno, never shows a
+ * key. A file that logs defines LOG_MODULE before it includes this header. Nothing is logged per
+ * packet above debug.
  */
 
 #include <stdbool.h>

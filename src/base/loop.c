@@ -80,7 +80,10 @@ loop_unwatch(struct loop *l, struct loop_fd *w)
 	/* Fails only if the owner closed it first, and then the kernel has forgotten it. */
 	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
 	w->active = false;
-	/* What this round still holds for it must not reach it, nor whatever its memory becomes next. */
+	/*
+	 * What this round still holds for it must not reach it, nor whatever its memory becomes
+	 * next.
+	 */
 	for (int i = 0; i < l->n_events; i++) {
 		if (l->events[i].data.ptr == w)
 			l->events[i].data.ptr = NULL;
@@ -187,7 +190,10 @@ loop_now(const struct loop *l)
 	return l->now;
 }
 
-/* Until the next timer, at most max_ms; -1: for ever. Rounded up, so that the timer is due on waking. */
+/*
+ * Until the next timer, at most max_ms; -1: for ever. Rounded up, so that the timer is due on
+ * waking.
+ */
 static int
 wait_ms(const struct loop *l, int max_ms)
 {
@@ -203,7 +209,10 @@ wait_ms(const struct loop *l, int max_ms)
 	return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-/* At most as many as there are now, so that one that sets itself into the past cannot hold up the round. */
+/*
+ * At most as many as there are now, so that one that sets itself into the past cannot hold up the
+ * round.
+ */
 static void
 run_timers(struct loop *l)
 {

@@ -124,7 +124,10 @@ same_headers(const struct merge_flow *f, const struct segment *s)
 		return false;
 	if (!s->at.tcp)
 		return true;
-	/* Acknowledgement and length; flags; window; urgent pointer and options. A CWR is the first's alone. */
+	/*
+	 * Acknowledgement and length; flags; window; urgent pointer and options. A CWR is the
+	 * first's alone.
+	 */
 	return memcmp(tcp_a + 8, tcp_b + 8, TCP_FLAGS - 8) == 0 &&
 	       ((tcp_a[TCP_FLAGS] ^ tcp_b[TCP_FLAGS]) & ~(TCP_CWR | TCP_FIN | TCP_PSH)) == 0 &&
 	       (tcp_b[TCP_FLAGS] & TCP_CWR) == 0 &&
@@ -183,7 +186,10 @@ write_header(struct merge_flow *f)
 		raw16_store(l4 + L4_UDP_LEN, htobe16((uint16_t)l4_len));
 		type = VIRTIO_NET_HDR_GSO_UDP_L4;
 	}
-	/* The segments' sums were good: nobody need add them up again, the pseudo header's says enough. */
+	/*
+	 * The segments' sums were good: nobody need add them up again, the pseudo header's says
+	 * enough.
+	 */
 	raw16_store(l4 + checksum_offset, csum_fold(pseudo_header(f->frame, &f->at, l4_len)));
 	f->hdr = (struct virtio_net_hdr){
 		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Monotonic time as a type of its own, so that it is never mixed up with wall-clock time or a duration.
- * Pure, except monotime_now(), which only event loops and tests call: everything else is given the time.
- * Durations are int64_t milliseconds, in names that end in _ms.
+ * Monotonic time as a type of its own, so that it is never mixed up with wall-clock time or a
+ * duration. Pure, except monotime_now(), which only event loops and tests call: everything else is
+ * given the time. Durations are int64_t milliseconds, in names that end in _ms.
  */
 
 #include <stdbool.h>

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * A netlink socket of one's own: requests that wait for the kernel's answer, dumps, events. Requests are built elsewhere
- * (rtnl.h). Only the kernel is listened to, and to a request only what carries its sequence number and our port.
+ * A netlink socket of one's own: requests that wait for the kernel's answer, dumps, events.
+ * Requests are built elsewhere (rtnl.h). Only the kernel is listened to, and to a request only what
+ * carries its sequence number and our port.
  */
 
 #include <stdbool.h>
@@ -18,17 +19,27 @@ struct netlink;
 /* Called with each message; it stays the caller's. */
 typedef void netlink_fn(void *arg, const struct nlmsghdr *nlh);
 
-/* protocol: NETLINK_ROUTE and the like. groups: of events, a mask of RTMGRP_*, or 0. NULL with errno set. */
+/*
+ * protocol: NETLINK_ROUTE and the like. groups: of events, a mask of RTMGRP_*, or 0. NULL with
+ * errno set.
+ */
 struct netlink *netlink_new(int protocol, uint32_t groups);
 void netlink_free(struct netlink *n);
 int netlink_fd(const struct netlink *n);
 /* What the kernel said (extended acknowledgement) to the last request, or "". */
 const char *netlink_text(const struct netlink *n);
 
-/* Sends nlh (sequence number, port and flags are filled in) and waits for its end: 0 or the kernel's -errno. What comes before the end, and events on
- * a socket that has groups, goes to each (may be NULL). A dump may have to be asked for again: -EINTR, things changed under it; -ENOBUFS, messages were lost. */
+/*
+ * Sends nlh (sequence number, port and flags are filled in) and waits for its end: 0 or the
+ * kernel's -errno. What comes before the end, and events on a socket that has groups, goes to each
+ * (may be NULL). A dump may have to be asked for again: -EINTR, things changed under it; -ENOBUFS,
+ * messages were lost.
+ */
 int netlink_request(struct netlink *n, struct nlmsghdr *nlh, netlink_fn *each, void *arg);
-/* Gives each all events that are there, without waiting. 0; -ENOBUFS when some were lost: dump again; -errno. */
+/*
+ * Gives each all events that are there, without waiting. 0; -ENOBUFS when some were lost: dump
+ * again; -errno.
+ */
 int netlink_events(struct netlink *n, netlink_fn *each, void *arg);
 
 /* Walks the messages of one datagram. False if it does not end where a message does. Pure. */

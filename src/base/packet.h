@@ -2,15 +2,19 @@
 #pragma once
 
 /*
- * Packet buffers from a pool: one allocation at start, none per packet. A packet is a window (data, len) in a buffer with room
- * in front for all headers we ever push and behind for ESP's trailer, so nothing is copied on the way. Single thread.
+ * Packet buffers from a pool: one allocation at start, none per packet. A packet is a window (data,
+ * len) in a buffer with room in front for all headers we ever push and behind for ESP's trailer, so
+ * nothing is copied on the way. Single thread.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* UDP-in-IP headers are the kernel's; ESP 8 + IV 16 + UDP 8 + VXLAN 8, and a virtio-net header of up to 12. Rounded. */
+/*
+ * UDP-in-IP headers are the kernel's; ESP 8 + IV 16 + UDP 8 + VXLAN 8, and a virtio-net header of
+ * up to 12. Rounded.
+ */
 #define PACKET_HEADROOM 128
 /* Padding up to 255, pad length, next header, ICV up to 32. */
 #define PACKET_TAILROOM 320
@@ -30,7 +34,10 @@ struct packet_pool;
 struct packet_pool *packet_pool_new(size_t count);
 void packet_pool_free(struct packet_pool *pool);
 size_t packet_pool_available(const struct packet_pool *pool);
-/* A packet with full headroom and len 0, or NULL when the pool is empty. Wiped of nothing: the caller sets data and len. */
+/*
+ * A packet with full headroom and len 0, or NULL when the pool is empty. Wiped of nothing: the
+ * caller sets data and len.
+ */
 struct packet *packet_get(struct packet_pool *pool);
 /* Gives it back; takes NULL. */
 void packet_put(struct packet *p);
@@ -38,9 +45,15 @@ void packet_put(struct packet *p);
 uint8_t *packet_push(struct packet *p, size_t n);
 /* Drops n bytes in front; false if there are fewer. */
 bool packet_pull(struct packet *p, size_t n);
-/* Room for n more bytes behind: returns where they start and counts them in, or NULL without tailroom. */
+/*
+ * Room for n more bytes behind: returns where they start and counts them in, or NULL without
+ * tailroom.
+ */
 uint8_t *packet_append(struct packet *p, size_t n);
 /* Drops n bytes behind; false if there are fewer. */
 bool packet_trim(struct packet *p, size_t n);
-/* Where received bytes go: sets data to the start after the headroom, len 0; *room is what fits (65536). */
+/*
+ * Where received bytes go: sets data to the start after the headroom, len 0; *room is what fits
+ * (65536).
+ */
 uint8_t *packet_reset(struct packet *p, size_t *room);

@@ -36,7 +36,10 @@ collect_nested(const struct nlattr *nest, struct attrs a)
 	return collect(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), a);
 }
 
-/* The next three leave *out alone when the attribute is absent, and are false when its length is wrong. */
+/*
+ * The next three leave *out alone when the attribute is absent, and are false when its length is
+ * wrong.
+ */
 static bool
 take_u32(const struct nlattr *attr, uint32_t *out)
 {
@@ -116,7 +119,10 @@ parse_link(const struct nlmsghdr *nlh, struct rtnl_link *out)
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*info))
 		return RTNL_SHORT;
-	/* A bridge tells of its ports as family AF_BRIDGE: RTM_DELLINK then means that the port left, not that it is gone. */
+	/*
+	 * A bridge tells of its ports as family AF_BRIDGE: RTM_DELLINK then means that the port
+	 * left, not that it is gone.
+	 */
 	if (info->ifi_family != AF_UNSPEC)
 		return RTNL_OTHER;
 	if (info->ifi_index <= 0)
@@ -200,7 +206,10 @@ rtnl_parse(const struct nlmsghdr *nlh, struct rtnl_msg *out)
 
 /* --- building --- */
 
-/* The longest request is far from the end: names are at most 15 bytes and checked by the callers' contract. */
+/*
+ * The longest request is far from the end: names are at most 15 bytes and checked by the callers'
+ * contract.
+ */
 #define ROOM sizeof(struct rtnl_request)
 
 static struct nlmsghdr *

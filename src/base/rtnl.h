@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * rtnetlink messages about links and addresses: parsing what the kernel says, building what we ask. Pure; sent and received
- * by netlink.h. Every length is checked before a value is used.
+ * rtnetlink messages about links and addresses: parsing what the kernel says, building what we ask.
+ * Pure; sent and received by netlink.h. Every length is checked before a value is used.
  */
 
 #include <stdbool.h>

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * What hardware would do to a frame that a TAP device gives out with a virtio-net header: fill in a checksum, or cut
- * TCP or UDP into segments with complete headers and checksums, as Linux's tcp_gso_segment(), __udp_gso_segment() and
- * inet_gso_segment() do. Frames and headers may be a guest's: nothing in them is believed. No I/O, no allocation.
+ * What hardware would do to a frame that a TAP device gives out with a virtio-net header: fill in a
+ * checksum, or cut TCP or UDP into segments with complete headers and checksums, as Linux's
+ * tcp_gso_segment(), __udp_gso_segment() and inet_gso_segment() do. Frames and headers may be a
+ * guest's: nothing in them is believed. No I/O, no allocation.
  */
 
 #include <stdbool.h>

@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * S-expressions: the language of configuration and state files, of the control socket and of what vn prints.
- * Atoms are runs of characters other than white space, ( ) " #; a string in "double quotes" may hold any of them, with \" and \\.
- * '#' starts a comment to the end of the line. Control characters other than white space are refused everywhere. The parser is
- * incremental, bounded in depth and size. Text is wiped when freed, as it may be a key. No I/O.
+ * S-expressions: the language of configuration and state files, of the control socket and of what
+ * vn prints. Atoms are runs of characters other than white space, ( ) " #; a string in "double
+ * quotes" may hold any of them, with \" and \\. '#' starts a comment to the end of the line.
+ * Control characters other than white space are refused everywhere. The parser is incremental,
+ * bounded in depth and size. Text is wiped when freed, as it may be a key. No I/O.
  */
 
 #include <stdbool.h>
@@ -29,13 +30,16 @@ struct sxp_parser;
 struct sxp_parser *sxp_parser_new(size_t max_bytes);
 void sxp_parser_free(struct sxp_parser *p);
 /*
- * Feeds bytes. Returns 1 when a top-level expression is complete (take it with *out, the caller frees it; *used bytes were
- * eaten, feed the rest again), 0 when more is needed (all eaten), -1 on an error (sxp_parser_error tells; the parser is
- * good for nothing but freeing).
+ * Feeds bytes. Returns 1 when a top-level expression is complete (take it with *out, the caller
+ * frees it; *used bytes were eaten, feed the rest again), 0 when more is needed (all eaten), -1 on
+ * an error (sxp_parser_error tells; the parser is good for nothing but freeing).
  */
 int sxp_parser_feed(
     struct sxp_parser *p, const char *buf, size_t len, size_t *used, struct sxp **out);
-/* No expression is open and nothing failed: what must hold at the end of a file. A top-level expression is always a list. */
+/*
+ * No expression is open and nothing failed: what must hold at the end of a file. A top-level
+ * expression is always a list.
+ */
 bool sxp_parser_idle(const struct sxp_parser *p);
 const char *sxp_parser_error(const struct sxp_parser *p); /* "unexpected ')'", ..; "": none */
 unsigned sxp_parser_line(const struct sxp_parser *p);	  /* current line, from 1 */

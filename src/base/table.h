@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Hash table of entries that embed a struct table_node, keyed by bytes inside the entry. Bounded, and hashed under a
- * random key of its own, so that an outsider can neither grow it nor aim at one bucket. Owns its buckets, not the
- * entries. Expiry is the owner's business. Not thread-safe.
+ * Hash table of entries that embed a struct table_node, keyed by bytes inside the entry. Bounded,
+ * and hashed under a random key of its own, so that an outsider can neither grow it nor aim at one
+ * bucket. Owns its buckets, not the entries. Expiry is the owner's business. Not thread-safe.
  */
 
 #include <stdbool.h>
@@ -35,7 +35,10 @@ struct table {
 #define TABLE_ENTRY(n, type, node) ((type *)(void *)((char *)(n)-offsetof(type, node)))
 
 int table_init(struct table *t, ptrdiff_t key_offset, size_t key_len, size_t max);
-/* Frees the buckets; the entries must be gone or are the caller's to free. Takes an uninitialised (zero) table. */
+/*
+ * Frees the buckets; the entries must be gone or are the caller's to free. Takes an uninitialised
+ * (zero) table.
+ */
 void table_fini(struct table *t);
 struct table_node *table_find(const struct table *t, const void *key);
 /* 0, -EEXIST, -ENOSPC at the maximum, -ENOMEM. */
@@ -43,7 +46,10 @@ int table_insert(struct table *t, struct table_node *n);
 /* n must be in the table. */
 void table_remove(struct table *t, struct table_node *n);
 
-/* Walks all entries in no order; the entry just returned may be removed. Start with *pos zeroed; NULL at the end. */
+/*
+ * Walks all entries in no order; the entry just returned may be removed. Start with *pos zeroed;
+ * NULL at the end.
+ */
 struct table_iter {
 	size_t bucket;
 	struct table_node *next;

@@ -112,7 +112,10 @@ vnet_ifname_error(const char *name)
 		return "a directory, not a name";
 	if (strcmp(name, "all") == 0 || strcmp(name, "default") == 0)
 		return "a name that sysctl keeps for all devices";
-	/* The kernel refuses '/' and ':' and takes '%' for a pattern; the rest would need quotes in our files. */
+	/*
+	 * The kernel refuses '/' and ':' and takes '%' for a pattern; the rest would need quotes in
+	 * our files.
+	 */
 	if (strpbrk(name, "/:%\"()#"))
 		return "holds one of / : % \" ( ) #";
 	for (const char *p = name; *p; p++) {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Vnet ids: 128 bits, written as 8 groups of 4 hex digits, or as one group of up to 4 hex digits with the other seven zero.
- * Device names that follow from them. Pure.
+ * Vnet ids: 128 bits, written as 8 groups of 4 hex digits, or as one group of up to 4 hex digits
+ * with the other seven zero. Device names that follow from them. Pure.
  */
 
 #include <stdbool.h>
@@ -18,7 +18,10 @@ struct vnetid {
 #define VNET_IFNAME_MAX	 14 /* longest device or bridge name, without NUL */
 #define VNET_IFNAME_SIZE 16 /* IFNAMSIZ */
 
-/* Long form (1 to 4 digits a group) or short form. False, and *out untouched, otherwise. Accepts 0 and 1. */
+/*
+ * Long form (1 to 4 digits a group) or short form. False, and *out untouched, otherwise. Accepts 0
+ * and 1.
+ */
 bool vnetid_parse(const char *text, struct vnetid *out);
 /* Always the long form, lower case; writes into buf and returns it. */
 const char *vnetid_format(const struct vnetid *id, char buf[static VNETID_STRLEN]);
@@ -32,5 +35,8 @@ bool vnetid_is_short(const struct vnetid *id, uint16_t *value);
 /* "vnif" and the last group as 4 hex digits. */
 void vnetid_default_ifname(const struct vnetid *id, char name[static VNET_IFNAME_SIZE]);
 
-/* NULL if name can be a device's name here, else what is wrong with it ("longer than 14 characters", ..). */
+/*
+ * NULL if name can be a device's name here, else what is wrong with it ("longer than 14
+ * characters", ..).
+ */
 const char *vnet_ifname_error(const char *name);

@@ -62,7 +62,10 @@ clear_group(struct engine *e)
 	return NULL;
 }
 
-/* An ECHO, whose answer proves the address; echo: the nonce of the other end, 0 if it is not known yet. */
+/*
+ * An ECHO, whose answer proves the address; echo: the nonce of the other end, 0 if it is not known
+ * yet.
+ */
 static void
 greet(struct engine *e, uint64_t host_id, const struct endpoint *ep, uint64_t echo)
 {

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Vnets of level none: messages and frames in clear. A peer counts only after our nonce has come back from its address; the nonce is a keyed hash of
- * address and host, so nothing is stored before that. Nothing is sent to a stranger that is larger than what it sent.
+ * Vnets of level none: messages and frames in clear. A peer counts only after our nonce has come
+ * back from its address; the nonce is a keyed hash of address and host, so nothing is stored before
+ * that. Nothing is sent to a stranger that is larger than what it sent.
  */
 
 #include <stddef.h>

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The configuration of vnetd (vnetd.conf(5)) and the stored state, which is written in the same language: a sequence of expressions.
- * Parsing collects all errors as "FILE:LINE: text" and reads on. Pure but for config_check_file.
+ * The configuration of vnetd (vnetd.conf(5)) and the stored state, which is written in the same
+ * language: a sequence of expressions. Parsing collects all errors as "FILE:LINE: text" and reads
+ * on. Pure but for config_check_file.
  *
  *   (vnet.add (id ..) ..), (vnet (id ..) ..)    a vnet
  *   (peer.add (addr HOST) (port N))             a peer; with (vxlan member|hub) a kernel VXLAN device
@@ -73,21 +74,30 @@ struct config {
 typedef void config_error_fn(void *arg, const char *file, unsigned line, const char *text);
 
 /*
- * Fills *out with defaults first; config_free() it whatever is returned. state: the state-only forms are allowed, and unknown keys
- * (of a later version) are ignored instead of refused. Returns the number of errors; after CONFIG_ERRORS_MAX it reads no further.
+ * Fills *out with defaults first; config_free() it whatever is returned. state: the state-only
+ * forms are allowed, and unknown keys (of a later version) are ignored instead of refused. Returns
+ * the number of errors; after CONFIG_ERRORS_MAX it reads no further.
  */
 #define CONFIG_ERRORS_MAX 100
 unsigned config_parse(const char *text, size_t len, const char *file, bool state,
     struct config *out, config_error_fn *error, void *arg);
 void config_free(struct config *c);
-/* All of it in a form that parses back, defaults included; what is state only where there is any. */
+/*
+ * All of it in a form that parses back, defaults included; what is state only where there is any.
+ */
 void config_print(struct sxp_out *o, const struct config *c);
 /* Only what the state file holds: host, vnets, peers, labels. */
 void config_print_state(struct sxp_out *o, const struct config *c);
-/* vnetd -n: reads the file, prints errors on standard error; print: the parsed form on standard output. An exit status. */
+/*
+ * vnetd -n: reads the file, prints errors on standard error; print: the parsed form on standard
+ * output. An exit status.
+ */
 int config_check_file(const char *path, bool print);
 
-/* The forms that the control socket takes too; unknown keys are ignored. False with an error for people. */
+/*
+ * The forms that the control socket takes too; unknown keys are ignored. False with an error for
+ * people.
+ */
 bool config_parse_peer(
     const struct sxp *e, struct config_peer *out, char error[static VNETSPEC_ERROR_MAX]);
 bool config_parse_mcaddr(

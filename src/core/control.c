@@ -143,7 +143,10 @@ session_request(struct session *s, const struct sxp *expr)
 		answer(s, ok);
 }
 
-/* What the client sent is no expression: it is told, and the connection ends, since nobody knows where the next one starts. */
+/*
+ * What the client sent is no expression: it is told, and the connection ends, since nobody knows
+ * where the next one starts.
+ */
 static void
 session_garbage(struct session *s)
 {
@@ -176,7 +179,10 @@ session_step(struct session *s)
 	sxp_free(expr);
 }
 
-/* Requests that are complete, one after the other; a client must read one answer before the next request is looked at. */
+/*
+ * Requests that are complete, one after the other; a client must read one answer before the next
+ * request is looked at.
+ */
 static void
 session_run(struct session *s)
 {

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The control socket: sessions of S-expression requests and their answers. commands.c has the commands. A request that changes what is stored is
- * answered when it is on disk. Bounded in sessions, in the size of a request and of answers not yet read.
+ * The control socket: sessions of S-expression requests and their answers. commands.c has the
+ * commands. A request that changes what is stored is answered when it is on disk. Bounded in
+ * sessions, in the size of a request and of answers not yet read.
  */
 
 #include <stdbool.h>
@@ -40,7 +41,10 @@ void control_free(struct control *c);
 int control_listen_fd(const struct control *c);
 /* The state with that number, and all before, is stored (error 0) or not. */
 void control_stored(struct engine *e, uint64_t number, int error);
-/* What the session with token waited for has come. reason NULL: well; then store, if not 0, is what it still waits for. */
+/*
+ * What the session with token waited for has come. reason NULL: well; then store, if not 0, is what
+ * it still waits for.
+ */
 void control_event(struct engine *e, uint64_t token, const char *reason, uint64_t store);
 
 /* Runs one command. False: object, reason and code tell why not. */

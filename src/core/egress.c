@@ -23,7 +23,10 @@
 #define TOO_BIG_PER_S 20   /* answers to senders, of one vnet */
 #define QUEUE_HOLD_MS 3000 /* a frame waits no longer for the first member */
 
-/* Frames for one association that have their headers and wait to be sealed. Empty whenever the event loop runs. */
+/*
+ * Frames for one association that have their headers and wait to be sealed. Empty whenever the
+ * event loop runs.
+ */
 static struct {
 	struct assoc *assoc;
 	struct packet *packets[ASSOC_BATCH];

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Frames on their way out: device -> forwarding decision -> segments -> VXLAN -> ESP -> UDP. A frame of a secured vnet leaves only sealed under an
- * SA of the vnet's own key and suite. Frames for one association are gathered and sealed together, and never wait longer than the batch
- * of reads they came in.
+ * Frames on their way out: device -> forwarding decision -> segments -> VXLAN -> ESP -> UDP. A
+ * frame of a secured vnet leaves only sealed under an SA of the vnet's own key and suite. Frames
+ * for one association are gathered and sealed together, and never wait longer than the batch of
+ * reads they came in.
  */
 
 #include "base/packet.h"
@@ -18,7 +19,10 @@ int egress_start(struct engine *e, struct vnet *v);
 void egress_stop(struct engine *e, struct vnet *v);
 /* A bare frame to one member; consumes p. */
 void egress_send(struct engine *e, struct member *m, struct packet *p);
-/* Copies of a bare frame to all members but one (NULL: to all), or only to those that are ports of ours. */
+/*
+ * Copies of a bare frame to all members but one (NULL: to all), or only to those that are ports of
+ * ours.
+ */
 void egress_copy(struct engine *e, struct vnet *v, const struct packet *p,
     const struct member *except, bool hubs_only);
 /* One copy. */

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The engine: what the modules of the unprivileged packet process share. role_engine.c makes it and runs the loop; the others each own one concern:
+ * The engine: what the modules of the unprivileged packet process share. role_engine.c makes it and
+ * runs the loop; the others each own one concern:
  *   hosts.c      discovery: DISCOVER, configured peers, who is where
  *   assoc.c handshake.c   associations and their SAs
  *   exchange.c   what is said inside an association: echo, membership, VARP

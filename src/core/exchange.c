@@ -461,7 +461,10 @@ exchange_gone(struct assoc *a)
 	a->exchange = NULL;
 }
 
-/* When neither, or only one, has a vnet in it any more, an association ends on both sides after a while; a vnet made again before that finds it alive. */
+/*
+ * When neither, or only one, has a vnet in it any more, an association ends on both sides after a
+ * while; a vnet made again before that finds it alive.
+ */
 static bool
 useless(const struct assoc *a, struct monotime now)
 {

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What two hosts say inside an association: echoes, membership, VARP (varp/message.h). Owns the per-association half of it, gathers VARP items of one round
- * into one message, and finds peers that have gone silent. Clear associations use the same, through clear.c.
+ * What two hosts say inside an association: echoes, membership, VARP (varp/message.h). Owns the
+ * per-association half of it, gathers VARP items of one round into one message, and finds peers
+ * that have gone silent. Clear associations use the same, through clear.c.
  */
 
 #include <stdbool.h>

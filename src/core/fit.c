@@ -112,7 +112,10 @@ checksum_adjust(uint8_t *sum, uint16_t from, uint16_t to)
 	put16(sum, (uint16_t)~s);
 }
 
-/* The option may stand at an odd offset, where its two bytes belong to two different words of the sum. */
+/*
+ * The option may stand at an odd offset, where its two bytes belong to two different words of the
+ * sum.
+ */
 static void
 mss_lower(uint8_t *tcp, uint8_t *mss, uint16_t to)
 {
@@ -188,7 +191,10 @@ turn_ethernet(const uint8_t *frame, const struct view *v, uint8_t *answer)
 	memcpy(answer + 12, frame + 12, v->ip - 12);
 }
 
-/* May an ICMP error be about it? Not about an error, a later fragment or a group (RFC 1122 section 3.2.2). */
+/*
+ * May an ICMP error be about it? Not about an error, a later fragment or a group (RFC 1122 section
+ * 3.2.2).
+ */
 static bool
 answerable_v4(const uint8_t *frame, const struct view *v)
 {

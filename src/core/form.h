@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Reading of forms (KEY VALUE) with errors for people: what failed, the offending text in quotes, what was expected. For vnetspec.c
- * and config.c. Pure.
+ * Reading of forms (KEY VALUE) with errors for people: what failed, the offending text in quotes,
+ * what was expected. For vnetspec.c and config.c. Pure.
  */
 
 #include <stdbool.h>
@@ -20,7 +20,10 @@ struct form_error {
 };
 
 #define FORM_SHOWN_SIZE 52
-/* The beginning of text, '?' for what cannot be shown, dots where it goes on. Writes into buf and returns it. */
+/*
+ * The beginning of text, '?' for what cannot be shown, dots where it goes on. Writes into buf and
+ * returns it.
+ */
 const char *form_shown(const char *text, char buf[static FORM_SHOWN_SIZE]);
 
 /* Always false, so that a reader can return it. */
@@ -47,6 +50,9 @@ struct form_field {
 	uint64_t min, max;	 /* of a number */
 };
 
-/* Fills what fields ask for, which stays as it is where nothing is said. strict: other keys are refused, else ignored. */
+/*
+ * Fills what fields ask for, which stays as it is where nothing is said. strict: other keys are
+ * refused, else ignored.
+ */
 bool form_fields(const struct sxp *e, const struct form_field *fields, size_t n, bool strict,
     struct form_error *err);

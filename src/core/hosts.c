@@ -147,7 +147,10 @@ has_key(const struct discover *d, uint32_t key_id)
 	return false;
 }
 
-/* In answer to a DISCOVER: never larger than it, so where there are many keys those that both have come first. */
+/*
+ * In answer to a DISCOVER: never larger than it, so where there are many keys those that both have
+ * come first.
+ */
 static void
 discover_answer(struct engine *e, const struct discover *heard, const struct endpoint *to)
 {
@@ -201,7 +204,10 @@ host_note(struct engine *e, const struct discover *d, const struct endpoint *ep,
 	return host;
 }
 
-/* One group of ours that the host seems to have too. True if it must come to us: the lower host id starts. */
+/*
+ * One group of ours that the host seems to have too. True if it must come to us: the lower host id
+ * starts.
+ */
 static bool
 consider_group(struct engine *e, struct host *host, struct group *g)
 {
@@ -287,7 +293,10 @@ hosts_reconsider(struct engine *e)
 		(void)consider(e, TABLE_ENTRY(n, struct host, node));
 }
 
-/* Multicast DISCOVERs go on to the configured peers, relayed ones to the local group; each once (DESIGN.md section 5). */
+/*
+ * Multicast DISCOVERs go on to the configured peers, relayed ones to the local group; each once
+ * (DESIGN.md section 5).
+ */
 static void
 relay(struct engine *e, const struct endpoint *origin, const struct endpoint *from,
     const struct discover *d, bool multicast)

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Discovery (DESIGN.md section 5): DISCOVER out and in, the hosts heard of, and the configured peers (unicast targets, names resolved by the
- * resolve process). What is heard is a hint: it can only cause a rate-limited handshake attempt or greeting, or a DISCOVER in answer.
+ * Discovery (DESIGN.md section 5): DISCOVER out and in, the hosts heard of, and the configured
+ * peers (unicast targets, names resolved by the resolve process). What is heard is a hint: it can
+ * only cause a rate-limited handshake attempt or greeting, or a DISCOVER in answer.
  */
 
 #include <stdbool.h>
@@ -63,16 +64,24 @@ struct engine;
 
 struct hosts *hosts_new(void);
 void hosts_free(struct hosts *h);
-/* Something about us changed (start, vnets, keys, peers): tell everybody, quickly and a few times. */
+/*
+ * Something about us changed (start, vnets, keys, peers): tell everybody, quickly and a few times.
+ */
 void hosts_announce(struct engine *e);
 void hosts_discover(struct engine *e, const struct endpoint *from, bool multicast, bool relayed,
     const uint8_t *body, size_t len);
-/* Whom do we share groups with and have no association yet: try again. After a change of vnets or keys. */
+/*
+ * Whom do we share groups with and have no association yet: try again. After a change of vnets or
+ * keys.
+ */
 void hosts_reconsider(struct engine *e);
 struct monotime hosts_tick(struct engine *e, struct monotime now);
 struct host *host_find(const struct hosts *h, uint64_t host_id);
 
-/* 0; -EEXIST; -ENOSPC; -EINPROGRESS: a name, being resolved, and target_done will be called with token. */
+/*
+ * 0; -EEXIST; -ENOSPC; -EINPROGRESS: a name, being resolved, and target_done will be called with
+ * token.
+ */
 int target_add(struct engine *e, const struct config_peer *p, bool from_config, uint64_t token);
 int target_remove(struct engine *e, const char *host, uint16_t port); /* -ENOENT */
 /* The configured peer whose address ep is, or NULL. */

@@ -73,7 +73,10 @@ deliver(struct vnet *v, const struct packet *p)
 
 /* --- forwarding --- */
 
-/* A hub member is a port of ours: what it sends is forwarded as if our device had sent it, and delivered there too. */
+/*
+ * A hub member is a port of ours: what it sends is forwarded as if our device had sent it, and
+ * delivered there too.
+ */
 static void
 frame_from_hub(struct engine *e, struct vnet *v, struct member *m, struct packet *p)
 {
@@ -316,7 +319,10 @@ other(struct engine *e, const struct datagram *d, struct packet *p, enum datagra
 	}
 }
 
-/* The next datagram of a piece: the piece itself if it is the only one, else a packet that points into it. */
+/*
+ * The next datagram of a piece: the piece itself if it is the only one, else a packet that points
+ * into it.
+ */
 static struct packet *
 next_part(struct engine *e, const struct datagram *d, size_t at)
 {

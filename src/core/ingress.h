@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Datagrams on their way in: UDP -> ESP -> VXLAN -> forwarding -> device, and control messages to whom they concern. A frame of a secured vnet enters only
- * out of an SA of the vnet's own key and suite. Frames of one batch are merged before they are written.
+ * Datagrams on their way in: UDP -> ESP -> VXLAN -> forwarding -> device, and control messages to
+ * whom they concern. A frame of a secured vnet enters only out of an SA of the vnet's own key and
+ * suite. Frames of one batch are merged before they are written.
  */
 
 #include "core/transport.h"

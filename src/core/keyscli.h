@@ -25,6 +25,9 @@ struct keyscli_ops {
 struct keyscli *keyscli_new(struct loop *loop, int fd, const struct keyscli_ops *ops, void *arg);
 void keyscli_free(struct keyscli *k);
 void keyscli_replace(struct keyscli *k, int fd);
-/* type: KEYS_INITIATE, KEYS_RESPOND, ...; the answer comes with token. False while the keys process is away. */
+/*
+ * type: KEYS_INITIATE, KEYS_RESPOND, ...; the answer comes with token. False while the keys process
+ * is away.
+ */
 bool keyscli_ask(
     struct keyscli *k, enum keys_msg type, uint32_t token, const void *body, size_t len);

@@ -210,7 +210,10 @@ static int
 dump_once(struct linkmon *m)
 {
 	struct rtnl_request r;
-	/* First what is older: else it could show a device anew whose end was among the lost events. */
+	/*
+	 * First what is older: else it could show a device anew whose end was among the lost
+	 * events.
+	 */
 	int err = netlink_events(m->netlink, note, m);
 
 	if (err && err != -ENOBUFS)

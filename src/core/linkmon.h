@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What the engine sees of the machine's network devices: a table kept by unprivileged rtnetlink dumps and events (links and
- * addresses). The socket is opened before the sandbox is sealed. Lost events (ENOBUFS) lead to a new dump.
+ * What the engine sees of the machine's network devices: a table kept by unprivileged rtnetlink
+ * dumps and events (links and addresses). The socket is opened before the sandbox is sealed. Lost
+ * events (ENOBUFS) lead to a new dump.
  */
 
 #include <stdbool.h>
@@ -34,7 +35,10 @@ struct linkmon_link {
 
 struct linkmon;
 
-/* changed: after every event that changed something (once per batch). NULL with errno set. Dumps before it returns. */
+/*
+ * changed: after every event that changed something (once per batch). NULL with errno set. Dumps
+ * before it returns.
+ */
 typedef void linkmon_changed_fn(void *arg);
 struct linkmon *linkmon_new(linkmon_changed_fn *changed, void *arg);
 void linkmon_free(struct linkmon *m);

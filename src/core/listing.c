@@ -449,7 +449,10 @@ target_heard(const struct engine *e, const struct target *t)
 	return false;
 }
 
-/* Has an association of this host been printed with its host record, or with an earlier association? */
+/*
+ * Has an association of this host been printed with its host record, or with an earlier
+ * association?
+ */
 static bool
 printed_before(const struct engine *e, const struct assoc *a)
 {

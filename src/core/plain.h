@@ -2,9 +2,11 @@
 #pragma once
 
 /*
- * Plain VXLAN members of none vnets: a kernel VXLAN device at a given address that runs no vnetd. It belongs to the host that names it: every none vnet with a
- * 16-bit id has it as a member, by that id as VNI, whatever its source port. A hub member is a port of ours instead: its MACs are our vifs, and what
- * it sends goes on to all others, so one host can carry it to the rest. Owns the table of MACs behind hub members.
+ * Plain VXLAN members of none vnets: a kernel VXLAN device at a given address that runs no vnetd.
+ * It belongs to the host that names it: every none vnet with a 16-bit id has it as a member, by
+ * that id as VNI, whatever its source port. A hub member is a port of ours instead: its MACs are
+ * our vifs, and what it sends goes on to all others, so one host can carry it to the rest. Owns the
+ * table of MACs behind hub members.
  */
 
 #include <stdbool.h>

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The privileged process at work: answers the engine's requests (privmsg.h) one after the other. Keeps for the engine what must outlive it: a queue of every
- * TAP, the sockets, the memo. Parses nothing from outside; a wrong request is answered with an error.
+ * The privileged process at work: answers the engine's requests (privmsg.h) one after the other.
+ * Keeps for the engine what must outlive it: a queue of every TAP, the sockets, the memo. Parses
+ * nothing from outside; a wrong request is answered with an error.
  */
 
 #include <sys/types.h>

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The network devices that priv makes and changes for the engine. Ours, and no other is changed, is a TAP that belongs to the engine's user; bridges are
- * made, given ports and removed, but never taken from anybody. Owns a queue of every TAP of ours. In priv.
+ * The network devices that priv makes and changes for the engine. Ours, and no other is changed, is
+ * a TAP that belongs to the engine's user; bridges are made, given ports and removed, but never
+ * taken from anybody. Owns a queue of every TAP of ours. In priv.
  */
 
 #include <sys/types.h>

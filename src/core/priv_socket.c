@@ -71,7 +71,9 @@ priv_socket_udp(sa_family_t family, uint16_t port)
 
 	if (fd < 0)
 		return -errno;
-	/* No SO_REUSEPORT: with it a second daemon of the same user would silently share the port. */
+	/*
+	 * No SO_REUSEPORT: with it a second daemon of the same user would silently share the port.
+	 */
 	if (set_options(fd, family) < 0 || bind(fd, (struct sockaddr *)&sa, len) < 0)
 		return close_failed(fd);
 	return fd;

@@ -8,12 +8,17 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-/* A UDP socket on that port of any address, not shared with anybody, as struct priv_sockets says. A descriptor or -errno. */
+/*
+ * A UDP socket on that port of any address, not shared with anybody, as struct priv_sockets says. A
+ * descriptor or -errno.
+ */
 int priv_socket_udp(sa_family_t family, uint16_t port);
 /* Is fd such a socket? Then *port is its. */
 bool priv_socket_is_udp(int fd, sa_family_t family, uint16_t *port);
 
-/* The listening control socket at path, for root and members of group. -EADDRINUSE if one that listens there is alive; a dead one is replaced.
- * Needs root. A descriptor or -errno. */
+/*
+ * The listening control socket at path, for root and members of group. -EADDRINUSE if one that
+ * listens there is alive; a dead one is replaced. Needs root. A descriptor or -errno.
+ */
 int priv_socket_control(const char *path, gid_t group);
 bool priv_socket_is_control(int fd, const char *path);

@@ -15,7 +15,10 @@ libc_openat(int dir, const char *name, int flags, mode_t mode)
 
 const struct priv_state_calls priv_state_libc = { libc_openat, write, fsync, renameat, unlinkat };
 
-/* Without these seals the engine could change the bytes while they are read; no other kind of file has any. */
+/*
+ * Without these seals the engine could change the bytes while they are read; no other kind of file
+ * has any.
+ */
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 int

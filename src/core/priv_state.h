@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Bytes of the engine that priv keeps without looking at them: they come as a sealed memfd; the state is stored so that at any moment the file
- * is the old or the new one, whole. In priv.
+ * Bytes of the engine that priv keeps without looking at them: they come as a sealed memfd; the
+ * state is stored so that at any moment the file is the old or the new one, whole. In priv.
  */
 
 #include <stddef.h>
@@ -13,7 +13,10 @@
 #define PRIV_STATE_FILE "state"
 #define PRIV_STATE_TEMP "state.new"
 
-/* The calls that change the disk: a seam where tests let them fail. Each as its namesake in the C library. */
+/*
+ * The calls that change the disk: a seam where tests let them fail. Each as its namesake in the C
+ * library.
+ */
 struct priv_state_calls {
 	int (*openat)(int dir, const char *name, int flags, mode_t mode);
 	ssize_t (*write)(int fd, const void *buf, size_t len);
@@ -26,7 +29,10 @@ extern const struct priv_state_calls priv_state_libc;
 
 /* Is fd a memfd of exactly len bytes whose content can no longer change? 0 or -EINVAL. */
 int priv_state_check_blob(int fd, uint64_t len);
-/* Replaces the state file in dir by the bytes of blob (checked before). 0 or -errno: after an error it is the old or the new one. */
+/*
+ * Replaces the state file in dir by the bytes of blob (checked before). 0 or -errno: after an error
+ * it is the old or the new one.
+ */
 int priv_state_store(const struct priv_state_calls *calls, int dir, int blob, size_t len);
 /* The state file for reading: a descriptor, -ENOENT, -errno. */
 int priv_state_open(int dir);

@@ -174,7 +174,10 @@ send_request(struct privcli *c, enum priv_request type, const void *body, size_t
 		   : 0;
 }
 
-/* The answer to the last request; what else comes meanwhile is dispatched. On success *m is the caller's to end. */
+/*
+ * The answer to the last request; what else comes meanwhile is dispatched. On success *m is the
+ * caller's to end.
+ */
 static int
 wait_answer(struct privcli *c, struct ipc_msg *m)
 {

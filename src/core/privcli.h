@@ -2,9 +2,11 @@
 #pragma once
 
 /*
- * The engine's side of the privileged process: few, typed requests (privmsg.h is the wire between the two). Calls wait for the answer,
- * at most PRIV_TIMEOUT_MS: they are rare (vnets, bridges, addresses come and go by hand), the packet path makes none. The state is stored without waiting.
- * Every call returns 0 or -errno; -EPIPE while priv is being restarted. Names are checked again by priv.
+ * The engine's side of the privileged process: few, typed requests (privmsg.h is the wire between
+ * the two). Calls wait for the answer, at most PRIV_TIMEOUT_MS: they are rare (vnets, bridges,
+ * addresses come and go by hand), the packet path makes none. The state is stored without waiting.
+ * Every call returns 0 or -errno; -EPIPE while priv is being restarted. Names are checked again by
+ * priv.
  */
 
 #include <stdbool.h>
@@ -23,12 +25,18 @@ struct privcli;
 /* A detail of the last failed call in words, or "". */
 const char *privcli_error(const struct privcli *c);
 
-/* stored: called once for each privcli_state_store() that succeeded: its state is on disk (error 0) or not (-errno, privcli_error() has words; -EPIPE: priv is gone).
- * It may come from inside any call below but privcli_free(), and must not make one that waits. fd: channel to priv, consumed. */
+/*
+ * stored: called once for each privcli_state_store() that succeeded: its state is on disk (error 0)
+ * or not (-errno, privcli_error() has words; -EPIPE: priv is gone). It may come from inside any
+ * call below but privcli_free(), and must not make one that waits. fd: channel to priv, consumed.
+ */
 typedef void privcli_stored_fn(void *arg, uint64_t number, int error);
 struct privcli *privcli_new(struct loop *loop, int fd, privcli_stored_fn *stored, void *arg);
 void privcli_free(struct privcli *c);
-/* priv was restarted: a new channel, consumed. The caller then offers its sockets and TAP queues with privcli_keep_fd(), and its memo and state again. */
+/*
+ * priv was restarted: a new channel, consumed. The caller then offers its sockets and TAP queues
+ * with privcli_keep_fd(), and its memo and state again.
+ */
 void privcli_replace(struct privcli *c, int fd);
 
 /* --- TAPs --- */
@@ -39,8 +47,11 @@ struct priv_tap {
 	bool adopted; /* it existed already, as ours */
 };
 
-/* Makes or adopts the persistent device, gives it mac, brings it up. A device of that name that is not ours (tun/tap
- * whose owner is the engine's user): -EEXIST. mtu is set. priv keeps a duplicate of fd. */
+/*
+ * Makes or adopts the persistent device, gives it mac, brings it up. A device of that name that is
+ * not ours (tun/tap whose owner is the engine's user): -EEXIST. mtu is set. priv keeps a duplicate
+ * of fd.
+ */
 int privcli_tap_open(struct privcli *c, const char *ifname, const struct macaddr *mac, uint32_t mtu,
     struct priv_tap *out);
 /* Removes the device (ours only) and forgets the descriptor. */
@@ -49,7 +60,10 @@ int privcli_link_set_mtu(struct privcli *c, const char *ifname, uint32_t mtu); /
 
 /* --- bridges and addresses --- */
 
-/* Makes it if it is not there (no STP, no forward delay, up). *made tells. An existing device that is no bridge: -EEXIST. */
+/*
+ * Makes it if it is not there (no STP, no forward delay, up). *made tells. An existing device that
+ * is no bridge: -EEXIST.
+ */
 int privcli_bridge_add(struct privcli *c, const char *bridge, bool *made);
 /* -EBUSY, and privcli_error() names them, while it has ports, others' or another vnet's. */
 int privcli_bridge_delete(struct privcli *c, const char *bridge);
@@ -70,19 +84,30 @@ struct priv_sockets {
 	int control; /* listening stream socket RUN-DIR/vnetd.sock, 0660 root:vnet */
 };
 
-/* Opens them the first time (-EADDRINUSE: another daemon has the port), afterwards hands out the same ones again. The caller owns its copies. */
+/*
+ * Opens them the first time (-EADDRINUSE: another daemon has the port), afterwards hands out the
+ * same ones again. The caller owns its copies.
+ */
 int privcli_sockets(struct privcli *c, uint16_t port, struct priv_sockets *out);
-/* Gives a new priv the sockets of the engine (what: as in struct priv_sockets) or the TAP queue of ifname. */
+/*
+ * Gives a new priv the sockets of the engine (what: as in struct priv_sockets) or the TAP queue of
+ * ifname.
+ */
 enum priv_keep { PRIV_KEEP_UDP4, PRIV_KEEP_UDP6, PRIV_KEEP_CONTROL, PRIV_KEEP_TAP };
 int privcli_keep_fd(struct privcli *c, enum priv_keep what, const char *ifname, int fd);
 
 /* --- bytes that priv keeps without looking at them --- */
 
-/* The configuration file as it was when vnetd started and the state file: *text is malloc'd, NUL-terminated. A missing file is length 0. */
+/*
+ * The configuration file as it was when vnetd started and the state file: *text is malloc'd,
+ * NUL-terminated. A missing file is length 0.
+ */
 int privcli_config_load(struct privcli *c, char **text, size_t *len);
 int privcli_state_load(struct privcli *c, char **text, size_t *len);
-/* Stores atomically (temp file, fsync, rename, fsync of the directory) without waiting; stored() is called later with number. -EAGAIN when
- * PRIVCLI_STORES_MAX are on their way. */
+/*
+ * Stores atomically (temp file, fsync, rename, fsync of the directory) without waiting; stored() is
+ * called later with number. -EAGAIN when PRIVCLI_STORES_MAX are on their way.
+ */
 #define PRIVCLI_STORES_MAX 8
 int privcli_state_store(struct privcli *c, uint64_t number, const void *bytes, size_t len);
 /* The memo: what a new engine must know to go on (in memory of priv only). */

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The wire between engine and priv: typed requests with fixed bodies, each answered once under its sequence number. The checks here are all that a
- * request can say; whether the device is ours is for priv to ask the kernel. Pure.
+ * The wire between engine and priv: typed requests with fixed bodies, each answered once under its
+ * sequence number. The checks here are all that a request can say; whether the device is ours is
+ * for priv to ask the kernel. Pure.
  */
 
 #include <stdbool.h>
@@ -97,7 +98,10 @@ struct priv_answer {
 	char text[PRIV_TEXT_MAX]; /* what failed, in words; "" when nothing did */
 };
 
-/* NULL if m is a request that may be made: type, exact length, descriptor, ranges, names. Else what is wrong with it. */
+/*
+ * NULL if m is a request that may be made: type, exact length, descriptor, ranges, names. Else what
+ * is wrong with it.
+ */
 const char *privmsg_error(const struct ipc_msg *m);
 
 /* Puts a failure into an answer, in words; returns error. */

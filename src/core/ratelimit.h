@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Token buckets, one per source address: how much attention unauthenticated senders get. Bounded: when the table is full, strangers share one
- * bucket, so a flood of forged sources never uses up what an address that is already known has. Pure but for its table.
+ * Token buckets, one per source address: how much attention unauthenticated senders get. Bounded:
+ * when the table is full, strangers share one bucket, so a flood of forged sources never uses up
+ * what an address that is already known has. Pure but for its table.
  */
 
 #include <stdbool.h>

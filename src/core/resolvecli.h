@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The engine's side of the resolve process: a name in, an answer by call later. One question at a time is out; the rest wait. */
+/*
+ * The engine's side of the resolve process: a name in, an answer by call later. One question at a
+ * time is out; the rest wait.
+ */
 
 #include <stdbool.h>
 

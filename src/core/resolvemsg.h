@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Messages between the engine and the resolve process: a name in, addresses out. Bodies are fixed structs. */
+/*
+ * Messages between the engine and the resolve process: a name in, addresses out. Bodies are fixed
+ * structs.
+ */
 
 #include <stdint.h>
 

@@ -201,7 +201,9 @@ keys_finished(void *arg, uint32_t token, const struct keys_session *m)
 	engine_kick(e);
 }
 
-/* Was this pair made with a key that has been taken away? One whose file is unreadable now has not. */
+/*
+ * Was this pair made with a key that has been taken away? One whose file is unreadable now has not.
+ */
 static bool
 is_revoked(const struct groups *gs, const struct assoc *a)
 {

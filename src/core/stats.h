@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The engine's counters: every drop and every event worth counting has one, and each can be reached by a test.
- * Engine process only. ESP and VARP keep their own (esp/esp.h, varp/varp.h); vn stats shows all.
+ * The engine's counters: every drop and every event worth counting has one, and each can be reached
+ * by a test. Engine process only. ESP and VARP keep their own (esp/esp.h, varp/varp.h); vn stats
+ * shows all.
  */
 
 #include <stdint.h>

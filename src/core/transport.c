@@ -24,7 +24,10 @@
 #define SEGMENTS_MAX 64	 /* in one send: UDP_MAX_SEGMENTS of Linux before 6.9 */
 #define SEND_MAX     65000 /* bytes in one send, safely below what an IP packet holds */
 
-/* One send: consecutive packets of the queue to one address, all as long as the first but perhaps the last. */
+/*
+ * One send: consecutive packets of the queue to one address, all as long as the first but perhaps
+ * the last.
+ */
 struct outgoing {
 	struct endpoint to;
 	struct sockaddr_storage addr;
@@ -219,7 +222,10 @@ message_fill(const struct family *f, const struct outgoing *o, struct iovec *iov
 	memcpy(CMSG_DATA(c), &size, sizeof(size));
 }
 
-/* The kernel refused a send of several segments: larger than the path carries, or no such thing here. Each alone then. */
+/*
+ * The kernel refused a send of several segments: larger than the path carries, or no such thing
+ * here. Each alone then.
+ */
 static void
 send_singly(struct family *f, const struct outgoing *o)
 {

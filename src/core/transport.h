@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Datagrams in and out of the UDP sockets on port 1798, in batches, and the multicast groups. Owns (not opens) the sockets: priv
- * has bound them. Engine only.
+ * Datagrams in and out of the UDP sockets on port 1798, in batches, and the multicast groups. Owns
+ * (not opens) the sockets: priv has bound them. Engine only.
  */
 
 #include <stdbool.h>
@@ -40,16 +40,23 @@ int transport_fd6(const struct transport *t);
 /* At once: for control messages. 0 or -errno, counted. */
 int transport_send(struct transport *t, const struct endpoint *to, const void *buf, size_t len);
 /*
- * Queues a packet (consumed) for the next flush; flushes by itself when a batch is full. Packets of one length to one address go
- * as one UDP_SEGMENT send (the last may be shorter), where the kernel and the path allow it.
+ * Queues a packet (consumed) for the next flush; flushes by itself when a batch is full. Packets of
+ * one length to one address go as one UDP_SEGMENT send (the last may be shorter), where the kernel
+ * and the path allow it.
  */
 void transport_queue(struct transport *t, const struct endpoint *to, struct packet *p);
 void transport_flush(struct transport *t);
 
-/* The group to which transport_multicast() sends and whose messages are heard. Leaves an earlier one. */
+/*
+ * The group to which transport_multicast() sends and whose messages are heard. Leaves an earlier
+ * one.
+ */
 void transport_set_group(
     struct transport *t, const struct ipaddr *group, uint8_t ttl, uint16_t port);
-/* The devices (ifindex) on which the group is heard and sent to: joins and leaves as needed. True if one was joined. */
+/*
+ * The devices (ifindex) on which the group is heard and sent to: joins and leaves as needed. True
+ * if one was joined.
+ */
 #define TRANSPORT_IFS_MAX 64
 bool transport_set_interfaces(struct transport *t, const uint32_t *ifindexes, size_t n);
 void transport_multicast(struct transport *t, const void *buf, size_t len);

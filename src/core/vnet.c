@@ -151,7 +151,10 @@ label_new(const struct vnets *vs)
 	return vni < VNI_PROBE ? vni : 0;
 }
 
-/* When all are taken, the one is forgotten whose vnet has been gone for longest: no SA of that time lives. */
+/*
+ * When all are taken, the one is forgotten whose vnet has been gone for longest: no SA of that time
+ * lives.
+ */
 static void
 labels_make_room(struct vnets *vs)
 {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The vnets of this host: their settings, labels (VNIs), devices' descriptors and members. Owns the tables of vnets and members;
- * devices are made by the caller (vnetctl.c). No I/O.
+ * The vnets of this host: their settings, labels (VNIs), devices' descriptors and members. Owns the
+ * tables of vnets and members; devices are made by the caller (vnetctl.c). No I/O.
  */
 
 #include <stdbool.h>
@@ -90,7 +90,10 @@ struct vnet *vnet_by_ifindex(const struct vnets *vs, uint32_t ifindex);
 /* An id in either form, or a device name. */
 struct vnet *vnet_by_text(const struct vnets *vs, const char *text);
 
-/* Adds one with a label: its id if that fits 16 bits, else the remembered or a new one from 0x800000. NULL with *err = -EEXIST, -ENOSPC, -ENOMEM. */
+/*
+ * Adds one with a label: its id if that fits 16 bits, else the remembered or a new one from
+ * 0x800000. NULL with *err = -EEXIST, -ENOSPC, -ENOMEM.
+ */
 struct vnet *vnet_add(struct vnets *vs, const struct vnetspec *spec, int *err);
 /* The members must be gone (the caller tells VARP); the queue is freed. */
 void vnet_remove(struct vnets *vs, struct vnet *v);
@@ -101,7 +104,10 @@ struct member *member_add(
     struct vnets *vs, struct vnet *v, struct assoc *a, uint64_t host_id, uint32_t label);
 void member_remove(struct vnets *vs, struct member *m);
 
-/* Labels of long ids, used or remembered (of twice VNETS_MAX; then of the vnet gone longest no more): for the state file. */
+/*
+ * Labels of long ids, used or remembered (of twice VNETS_MAX; then of the vnet gone longest no
+ * more): for the state file.
+ */
 void vnets_label_set(struct vnets *vs, const struct vnetid *id, uint32_t vni);
 void vnets_each_label(const struct vnets *vs,
     void (*fn)(void *ctx, const struct vnetid *id, uint32_t vni), void *ctx);

@@ -26,7 +26,10 @@
 
 /* --- MTU (DESIGN.md section 4) --- */
 
-/* Is the link ours, or a bridge that holds one of ours? Its frames are the inside, not the underlay. */
+/*
+ * Is the link ours, or a bridge that holds one of ours? Its frames are the inside, not the
+ * underlay.
+ */
 static bool
 is_inside(const struct engine *e, const struct linkmon_link *l)
 {
@@ -178,7 +181,10 @@ device_close(struct engine *e, struct vnet *v)
 	v->master = 0;
 }
 
-/* Device, bridge, addresses. On failure what was made stays with the vnet, for the caller to undo or try again. */
+/*
+ * Device, bridge, addresses. On failure what was made stays with the vnet, for the caller to undo
+ * or try again.
+ */
 static int
 device_open(struct engine *e, struct vnet *v, char error[static VNETCTL_ERROR_MAX])
 {
@@ -259,7 +265,10 @@ vnetctl_tick(struct engine *e, struct monotime now)
 
 /* --- groups --- */
 
-/* Into the group of its key and suite: announced there, and hosts that are in it already become members. */
+/*
+ * Into the group of its key and suite: announced there, and hosts that are in it already become
+ * members.
+ */
 static bool
 group_join(struct engine *e, struct vnet *v)
 {
@@ -333,7 +342,10 @@ vnetctl_path_changed(struct engine *e, struct assoc *a)
 	    a->group->suite, underlay_mtu(e), ipaddr_header_len(&a->ep.ip));
 }
 
-/* A bridge that somebody deletes is made again. A device that somebody takes out of it is left alone. */
+/*
+ * A bridge that somebody deletes is made again. A device that somebody takes out of it is left
+ * alone.
+ */
 static void
 bridge_check(struct engine *e, struct vnet *v, uint32_t master)
 {
@@ -411,7 +423,10 @@ addr_known(const struct vnetspec *s, const struct vnetspec_addr *a)
 	return false;
 }
 
-/* What spec asks for that v is not. Only what was said counts; a level counts always, as leaving it out means none. */
+/*
+ * What spec asks for that v is not. Only what was said counts; a level counts always, as leaving it
+ * out means none.
+ */
 static const char *
 difference(const struct vnet *v, const struct vnetspec *s, char *now, size_t now_size, char *change,
     size_t change_size)

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Making, changing and removing vnets with all that hangs on them: device, bridge, MTU, addresses, group, membership. Watches what the machine
- * does to the devices and makes good what it takes away.
+ * Making, changing and removing vnets with all that hangs on them: device, bridge, MTU, addresses,
+ * group, membership. Watches what the machine does to the devices and makes good what it takes
+ * away.
  */
 
 #include <stdbool.h>
@@ -19,14 +20,20 @@ struct vnet;
 
 #define VNETCTL_ERROR_MAX 320
 
-/* Makes the vnet; the same again is 0. What differs from an existing one is refused with what differs and the vnet-set that would change it.
- * patient: at start, where a device that cannot be made now is tried again later, and shown as the vnet's problem. */
+/*
+ * Makes the vnet; the same again is 0. What differs from an existing one is refused with what
+ * differs and the vnet-set that would change it. patient: at start, where a device that cannot be
+ * made now is tried again later, and shown as the vnet's problem.
+ */
 int vnetctl_add(struct engine *e, const struct vnetspec *spec, bool from_config, bool patient,
     char error[static VNETCTL_ERROR_MAX]);
 /* Changes what spec says (its has_ flags), the device stays. */
 int vnetctl_set(struct engine *e, struct vnet *v, const struct vnetspec *spec,
     char error[static VNETCTL_ERROR_MAX]);
-/* Removes vnet and device; the bridge too if asked. -EBUSY: all done, but the bridge has other ports. */
+/*
+ * Removes vnet and device; the bridge too if asked. -EBUSY: all done, but the bridge has other
+ * ports.
+ */
 int vnetctl_delete(
     struct engine *e, struct vnet *v, bool bridge, char error[static VNETCTL_ERROR_MAX]);
 /* The list of keys changed: vnets whose key is another one now change groups. */

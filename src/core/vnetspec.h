@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What people say about a vnet: the form (vnet (id 97) (vnetif NAME) (security LEVEL) ...) of configuration and state files, of config
- * files given to vn vnet-create, and of the control message vnet.add. Pure.
+ * What people say about a vnet: the form (vnet (id 97) (vnetif NAME) (security LEVEL) ...) of
+ * configuration and state files, of config files given to vn vnet-create, and of the control
+ * message vnet.add. Pure.
  */
 
 #include <stdbool.h>
@@ -39,17 +40,21 @@ struct vnetspec {
 };
 
 /*
- * Reads the children of e (its name is not looked at): id, vnetif, bridge, security, suite, key, mtu, address "10.0.0.1/24" (repeatable).
- * Unknown keys are ignored, doubled ones are errors. Refused, with the offending text in quotes and what was expected in error: ids 0
- * and 1, bad names, names that read as an id, a suite of another level, a key or suite with level none (unless level was not said
- * in a set). A suite without a level implies its level.
- * need_id false: for vnet.set, where `id` is handled by the caller (it may be a device name). Then ifname stays "" if it was not said,
- * (bridge "") means out of any bridge, and (mtu auto) the computed one.
+ * Reads the children of e (its name is not looked at): id, vnetif, bridge, security, suite, key,
+ * mtu, address "10.0.0.1/24" (repeatable). Unknown keys are ignored, doubled ones are errors.
+ * Refused, with the offending text in quotes and what was expected in error: ids 0 and 1, bad
+ * names, names that read as an id, a suite of another level, a key or suite with level none (unless
+ * level was not said in a set). A suite without a level implies its level. need_id false: for
+ * vnet.set, where `id` is handled by the caller (it may be a device name). Then ifname stays "" if
+ * it was not said, (bridge "") means out of any bridge, and (mtu auto) the computed one.
  */
 bool vnetspec_parse(
     const struct sxp *e, bool need_id, struct vnetspec *out, char error[static VNETSPEC_ERROR_MAX]);
 struct form_error;
-/* The same for files: the error knows its line; strict: unknown keys are refused, lest a misspelt (security conf) makes a clear vnet. */
+/*
+ * The same for files: the error knows its line; strict: unknown keys are refused, lest a misspelt
+ * (security conf) makes a clear vnet.
+ */
 bool vnetspec_parse_file(
     const struct sxp *e, bool strict, struct vnetspec *out, struct form_error *err);
 /* (NAME (id ..) ..) with every field that is not its default. Parses back to the same. */

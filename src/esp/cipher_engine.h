@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What cipher.c wants of an engine: the steps of a suite, each for several packets. Internal to the cipher files. A
- * step clears ok of a packet for which it fails, and never sets it. */
+/*
+ * What cipher.c wants of an engine: the steps of a suite, each for several packets. Internal to the
+ * cipher files. A step clears ok of a packet for which it fails, and never sets it.
+ */
 
 #include "esp/cipher.h"
 
@@ -21,11 +23,15 @@ struct engine {
 	void (*keys_free)(void *keys);
 	/* AES-CBC of the texts of those that are ok; the IVs stand in front of them. */
 	void (*cbc)(void *keys, struct cipher_job *jobs, size_t n, bool encrypt);
-	/* HMAC of all up to the ICV and, with esn, the high half of the number (RFC 4303 section 2.2.1), into job->icv.
-	 * What stands in the ICV's place is lost. */
+	/*
+	 * HMAC of all up to the ICV and, with esn, the high half of the number (RFC 4303 section
+	 * 2.2.1), into job->icv. What stands in the ICV's place is lost.
+	 */
 	void (*mac)(void *keys, struct cipher_job *jobs, size_t n, bool esn);
-	/* AES-GCM with what gcm_nonce() and gcm_aad() give. Encrypting writes the ICVs, decrypting compares
-	 * job->received. */
+	/*
+	 * AES-GCM with what gcm_nonce() and gcm_aad() give. Encrypting writes the ICVs, decrypting
+	 * compares job->received.
+	 */
 	void (*gcm)(void *keys, struct cipher_job *jobs, size_t n, bool esn, bool encrypt);
 };
 
@@ -39,7 +45,10 @@ bool openssl_unpredictable(void *keys, uint8_t *out, size_t len);
 #define IPSEC_MB_TEXT_MAX 65408
 
 extern const struct engine engine_ipsec_mb;
-/* Makes the calling thread's own state: false, with a reason for people in *why, if the engine is not to be had. */
+/*
+ * Makes the calling thread's own state: false, with a reason for people in *why, if the engine is
+ * not to be had.
+ */
 bool ipsec_mb_thread_init(const char **why);
 void ipsec_mb_thread_fini(void);
 /* Has the calling thread that state? */

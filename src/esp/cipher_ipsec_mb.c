@@ -20,7 +20,10 @@ struct keys {
 	uint8_t salt[GCM_SALT_LEN];
 };
 
-/* What the library wants for itself, and jobs for one call; nothing is asked of the system after it is there. */
+/*
+ * What the library wants for itself, and jobs for one call; nothing is asked of the system after it
+ * is there.
+ */
 struct state {
 	IMB_MGR *mgr;
 	IMB_JOB jobs[ENGINE_BATCH_MAX];
@@ -246,9 +249,9 @@ const struct engine engine_ipsec_mb = { keys_new, keys_free, cbc, mac, gcm };
 /* --- choice --- */
 
 /*
- * Measured with the library's code for SSE, AVX2 and AVX-512 and OpenSSL's with and without SHA instructions. HMAC of
- * few packets wastes lanes, and against those instructions it takes longer to pay. CBC decryption and GCM need no
- * second packet to be faster here.
+ * Measured with the library's code for SSE, AVX2 and AVX-512 and OpenSSL's with and without SHA
+ * instructions. HMAC of few packets wastes lanes, and against those instructions it takes longer to
+ * pay. CBC decryption and GCM need no second packet to be faster here.
  */
 struct engine_least
 ipsec_mb_least(const struct suite *s)

@@ -85,7 +85,10 @@ mac_ctx_new(const struct suite *s, const uint8_t *key)
 	return NULL;
 }
 
-/* A key and first counter nobody else ever learns: AES in counter mode of nothing is a stream of encrypted counters. */
+/*
+ * A key and first counter nobody else ever learns: AES in counter mode of nothing is a stream of
+ * encrypted counters.
+ */
 static EVP_CIPHER_CTX *
 iv_stream_new(void)
 {

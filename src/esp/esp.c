@@ -119,7 +119,9 @@ seal_part(struct esp_out *sa, struct packet **p, size_t n, uint8_t next_header,
 	}
 }
 
-/* Length of the payload, or -1 if pad length or padding are not as RFC 4303 section 2.4 wants them. */
+/*
+ * Length of the payload, or -1 if pad length or padding are not as RFC 4303 section 2.4 wants them.
+ */
 static ptrdiff_t
 check_trailer(const uint8_t *text, size_t text_len, uint8_t *next_header)
 {

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * ESP packets (RFC 4303, transport mode): seal and open in place on struct packets. The order on receipt is fixed:
- * length, replay check, ICV, replay mark, decryption, padding, next header. No I/O, no clock.
+ * ESP packets (RFC 4303, transport mode): seal and open in place on struct packets. The order on
+ * receipt is fixed: length, replay check, ICV, replay mark, decryption, padding, next header. No
+ * I/O, no clock.
  */
 
 #include <stdbool.h>
@@ -78,15 +79,15 @@ struct esp_opened {
 };
 
 /*
- * Packets of one SA, in their order: they hold payloads and become ESP packets. On any verdict but ESP_OK a packet is
- * garbage and must not be sent.
+ * Packets of one SA, in their order: they hold payloads and become ESP packets. On any verdict but
+ * ESP_OK a packet is garbage and must not be sent.
  */
 void esp_seal_batch(struct esp_out *sa, struct packet **p, size_t n, uint8_t next_header,
     enum esp_verdict *verdicts);
 /*
- * Packets of one SA as they came: they hold ESP packets and become payloads. They may be windows into one buffer, for
- * nothing is written outside them. A sequence number that comes twice in a batch is taken once. With ESN, the high
- * halves are those that the window before the batch tells.
+ * Packets of one SA as they came: they hold ESP packets and become payloads. They may be windows
+ * into one buffer, for nothing is written outside them. A sequence number that comes twice in a
+ * batch is taken once. With ESN, the high halves are those that the window before the batch tells.
  */
 void esp_open_batch(struct esp_in *sa, struct packet **p, size_t n, struct esp_opened *opened);
 

@@ -4,8 +4,10 @@
 #include <stddef.h>
 #include <string.h>
 
-/* The bitmap is a ring of words with one word more than the largest window, so that a word is cleared whole when the
- * window moves into it and no bit is ever shifted (RFC 6479). */
+/*
+ * The bitmap is a ring of words with one word more than the largest window, so that a word is
+ * cleared whole when the window moves into it and no bit is ever shifted (RFC 6479).
+ */
 static size_t
 word_of(uint64_t seq)
 {
@@ -33,8 +35,11 @@ replay_seq(const struct replay *r, uint32_t low)
 {
 	if (!r->esn)
 		return low;
-	/* Both cases of appendix A2.2 in one: the smallest number not left of the window that ends in these bits. Before the
-	 * window has moved off zero there is no subspace below, and the high half can only be 0. */
+	/*
+	 * Both cases of appendix A2.2 in one: the smallest number not left of the window that ends
+	 * in these bits. Before the window has moved off zero there is no subspace below, and the
+	 * high half can only be 0.
+	 */
 	uint64_t bottom = r->top < r->window ? 0 : r->top - r->window + 1;
 	return bottom + (uint32_t)(low - (uint32_t)bottom);
 }

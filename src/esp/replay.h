@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Anti-replay window with 64-bit extended sequence numbers (RFC 4303 section 3.4.3 and appendix A2; bitmap blocks as in
- * RFC 6479). Pure. Check before the ICV, mark after it.
+ * Anti-replay window with 64-bit extended sequence numbers (RFC 4303 section 3.4.3 and appendix A2;
+ * bitmap blocks as in RFC 6479). Pure. Check before the ICV, mark after it.
  */
 
 #include <stdbool.h>
@@ -24,8 +24,14 @@ enum replay_verdict { REPLAY_NEW, REPLAY_SEEN, REPLAY_OLD };
 
 /* window: 64 to REPLAY_WINDOW_MAX, rounded up to a multiple of 64. */
 void replay_init(struct replay *r, uint32_t window, bool esn);
-/* The 64-bit number that the 32 bits on the wire stand for (appendix A2.2); without ESN, low itself. */
+/*
+ * The 64-bit number that the 32 bits on the wire stand for (appendix A2.2); without ESN, low
+ * itself.
+ */
 uint64_t replay_seq(const struct replay *r, uint32_t low);
 enum replay_verdict replay_check(const struct replay *r, uint64_t seq);
-/* Only for a number that replay_check() called new and whose ICV is good. True if it is the newest so far. */
+/*
+ * Only for a number that replay_check() called new and whose ICV is good. True if it is the newest
+ * so far.
+ */
 bool replay_mark(struct replay *r, uint64_t seq);

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The SA database's look-up half: SPIs to inbound SAs, and the one allocator of our SPIs. Owns nothing but its table; an
- * entry is embedded in its owner's SA. SPIs are random, so that one of an earlier run is unlikely to be met again.
+ * The SA database's look-up half: SPIs to inbound SAs, and the one allocator of our SPIs. Owns
+ * nothing but its table; an entry is embedded in its owner's SA. SPIs are random, so that one of an
+ * earlier run is unlikely to be met again.
  */
 
 #include <stdbool.h>
@@ -25,8 +26,10 @@ struct sadb {
 
 int sadb_init(struct sadb *db);
 void sadb_fini(struct sadb *db);
-/* Reserves a random SPI that is valid (datagram_spi_valid) and free, and puts e into the table under it. 0, -ENOSPC,
- * -ENOMEM. */
+/*
+ * Reserves a random SPI that is valid (datagram_spi_valid) and free, and puts e into the table
+ * under it. 0, -ENOSPC, -ENOMEM.
+ */
 int sadb_reserve(struct sadb *db, struct sadb_entry *e);
 /* The same with an SPI that is given (manual SAs). 0, -EEXIST, -EINVAL, -ENOSPC, -ENOMEM. */
 int sadb_insert(struct sadb *db, struct sadb_entry *e, uint32_t spi);

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Security levels and the ESP suites that give them: the one table of sizes. A suite implies its level. Pure.
- * Sources: RFC 4303 (ESP), 2404 (HMAC-SHA1-96), 4868 (HMAC-SHA-256-128), 3602 (AES-CBC), 4106 (AES-GCM).
+ * Security levels and the ESP suites that give them: the one table of sizes. A suite implies its
+ * level. Pure. Sources: RFC 4303 (ESP), 2404 (HMAC-SHA1-96), 4868 (HMAC-SHA-256-128), 3602
+ * (AES-CBC), 4106 (AES-GCM).
  */
 
 #include <stdbool.h>
@@ -49,9 +50,9 @@ const char *level_name(enum level level); /* "none", "auth", "conf" */
 bool level_parse(const char *text, enum level *out);
 
 /*
- * Largest inner IP packet (the vnet device's MTU) that fits one outer packet of underlay_mtu with an outer IP header of
- * ip_header_len (20 or 40), for VXLAN over UDP (SUITE_NONE) or over ESP in UDP. 0 if nothing fits.
- * With a 1500-byte underlay, IPv4 / IPv6: none 1450 / 1430, null-sha1 1420 / 1400, aes128-sha1 1392 / 1376,
- * GCM 1408 / 1388, null-sha256 1416 / .., aes128-sha256 1392 / ..
+ * Largest inner IP packet (the vnet device's MTU) that fits one outer packet of underlay_mtu with
+ * an outer IP header of ip_header_len (20 or 40), for VXLAN over UDP (SUITE_NONE) or over ESP in
+ * UDP. 0 if nothing fits. With a 1500-byte underlay, IPv4 / IPv6: none 1450 / 1430, null-sha1 1420
+ * / 1400, aes128-sha1 1392 / 1376, GCM 1408 / 1388, null-sha256 1416 / .., aes128-sha256 1392 / ..
  */
 size_t suite_inner_mtu(const struct suite *s, size_t underlay_mtu, size_t ip_header_len);

@@ -59,7 +59,10 @@ int claims_init(struct claims *cs);
 /* Frees the claims too. */
 void claims_fini(struct claims *cs);
 struct claim *claims_find(const struct claims *cs, const struct claim_key *key);
-/* A new claim of host, zero but for key and host. NULL if the table or the host's share is full, or memory is short. */
+/*
+ * A new claim of host, zero but for key and host. NULL if the table or the host's share is full, or
+ * memory is short.
+ */
 struct claim *claims_add(struct claims *cs, const struct claim_key *key, uint64_t host);
 /* Hands c to another host. False, and nothing changed, if there is no room for it. */
 bool claims_give(struct claims *cs, struct claim *c, uint64_t host);

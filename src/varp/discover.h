@@ -61,7 +61,10 @@ enum discover_verdict {
 
 /* How many keys a DISCOVER may have to be no longer than d. */
 uint16_t discover_keys_room(const struct discover *d);
-/* Returns the length written; size must be at least DISCOVER_MAX_LEN. Never shorter than DISCOVER_MIN_LEN. */
+/*
+ * Returns the length written; size must be at least DISCOVER_MAX_LEN. Never shorter than
+ * DISCOVER_MIN_LEN.
+ */
 size_t discover_write(const struct discover *d, uint8_t *buf, size_t size);
 enum discover_verdict discover_parse(const uint8_t *body, size_t len, struct discover *d);
 size_t relayed_write(
@@ -73,5 +76,8 @@ enum discover_verdict relayed_parse(
 struct discover_seen;
 struct discover_seen *discover_seen_new(size_t max);
 void discover_seen_free(struct discover_seen *s);
-/* True the first time. When full, everything counts as seen (nothing is relayed), as a relay is a luxury. */
+/*
+ * True the first time. When full, everything counts as seen (nothing is relayed), as a relay is a
+ * luxury.
+ */
 bool discover_seen_first(struct discover_seen *s, const struct discover *d, struct monotime now);

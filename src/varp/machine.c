@@ -69,7 +69,10 @@ machine_withdraw(struct varp *v, struct claim *c)
 	machine_forget(v, c);
 }
 
-/* A leaky bucket: each move takes MOVE_MS to leave it. When it runs over, we hold back our own claims for a while. */
+/*
+ * A leaky bucket: each move takes MOVE_MS to leave it. When it runs over, we hold back our own
+ * claims for a while.
+ */
 static void
 count_move(struct varp *v, struct claim *c)
 {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A set of vnets and their labels, in order of id: what both halves of membership are made of. Internal to src/varp. */
+/*
+ * A set of vnets and their labels, in order of id: what both halves of membership are made of.
+ * Internal to src/varp.
+ */
 
 #include "varp/membership.h"
 

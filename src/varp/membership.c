@@ -5,7 +5,10 @@
 
 #include "varp/memberset.h"
 
-/* As many changes are remembered as fit one message; change i made number i, and is at i modulo this. */
+/*
+ * As many changes are remembered as fit one message; change i made number i, and is at i modulo
+ * this.
+ */
 #define LOG_SIZE MESSAGE_MEMBERS_MAX
 
 struct membership_own {

@@ -46,7 +46,9 @@ bool membership_own_next(
 
 struct membership_peer;
 
-/* Called for each vnet that the peer joined (or relabelled) or left. Must not touch the membership. */
+/*
+ * Called for each vnet that the peer joined (or relabelled) or left. Must not touch the membership.
+ */
 typedef void membership_change_fn(void *arg, const struct membership_entry *e, bool joined);
 
 enum membership_verdict {

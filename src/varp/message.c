@@ -66,7 +66,10 @@ write_members(struct wcur *c, const struct message *m)
 	}
 }
 
-/* A full set is spread over messages none of which is empty, but the empty set is one message; a change is whole. */
+/*
+ * A full set is spread over messages none of which is empty, but the empty set is one message; a
+ * change is whole.
+ */
 static bool
 members_count_is_valid(const struct message *m)
 {

@@ -88,8 +88,9 @@ struct message {
 };
 
 /*
- * Values a field cannot have: VNI 0 or above 24 bits, a group or zero MAC, vnet id 0 or 1, an unknown
- * op or one that removes from nothing, a number that is not above its base, reserved that is not zero.
+ * Values a field cannot have: VNI 0 or above 24 bits, a group or zero MAC, vnet id 0 or 1, an
+ * unknown op or one that removes from nothing, a number that is not above its base, reserved that
+ * is not zero.
  */
 #define MESSAGE_VERDICTS(X)                                                                \
 	X(OK, "ok")                                                                        \
@@ -113,7 +114,8 @@ size_t message_write(const struct message *m, uint8_t *buf, size_t size);
 enum message_verdict message_parse(const uint8_t *buf, size_t len, struct message *m);
 
 /*
- * Clear messages (control type CLEAR) carry who speaks and proof of the address in front of a message:
+ * Clear messages (control type CLEAR) carry who speaks and proof of the address in front of a
+ * message:
  *   host id 8 | start 8 | nonce 8 (the receiver shall echo it) | echo 8 (of the receiver's nonce, 0: none yet)
  */
 #define CLEAR_HEADER_LEN 32

@@ -7,7 +7,10 @@ struct sender {
 	void *via;
 };
 
-/* Of two claims, the one with the higher counter holds; between equal ones that of the higher host id. */
+/*
+ * Of two claims, the one with the higher counter holds; between equal ones that of the higher host
+ * id.
+ */
 static bool
 outranks(uint32_t counter, uint64_t host, uint32_t than_counter, uint64_t than_host)
 {
@@ -94,7 +97,10 @@ receive_ack(
 	machine_forget(v, c);
 }
 
-/* The answer of one that does not hold the MAC is never lower than the question, so that it always counts. */
+/*
+ * The answer of one that does not hold the MAC is never lower than the question, so that it always
+ * counts.
+ */
 static void
 receive_request(
     struct varp *v, const struct claim_key *key, const struct sender *from, uint32_t counter)

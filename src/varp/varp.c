@@ -58,7 +58,10 @@ varp_local_frame(struct varp *v, uint32_t vnet, const struct macaddr *mac, struc
 		machine_own(v, c, &key);
 }
 
-/* A frame with the MAC of one came from another: who of them has it? At most one question in VARP_PROBE_MS. */
+/*
+ * A frame with the MAC of one came from another: who of them has it? At most one question in
+ * VARP_PROBE_MS.
+ */
 static void
 doubt(struct varp *v, struct claim *c, uint64_t from)
 {
@@ -245,7 +248,10 @@ age_entry(struct varp *v, struct claim *c)
 	}
 }
 
-/* A vif's announcement holds while the vif stands at the same counter, a withdrawal while there is none. */
+/*
+ * A vif's announcement holds while the vif stands at the same counter, a withdrawal while there is
+ * none.
+ */
 static bool
 still_holds(const struct varp *v, const struct pending *p)
 {

@@ -56,7 +56,10 @@ struct varp_ops {
 	/* Calls each(ctx, host) for all members of vnet: whom an announcement must reach. */
 	void (*members)(
 	    void *arg, uint32_t vnet, void (*each)(void *ctx, uint64_t host), void *ctx);
-	/* What varp_lookup says of mac has changed: for offload and for logs. May call varp_lookup. May be NULL. */
+	/*
+	 * What varp_lookup says of mac has changed: for offload and for logs. May call varp_lookup.
+	 * May be NULL.
+	 */
 	void (*moved)(void *arg, uint32_t vnet, const struct macaddr *mac);
 	/* mac moves too often: once until it has come to rest. For the log. May be NULL. */
 	void (*damped)(void *arg, uint32_t vnet, const struct macaddr *mac);
@@ -67,7 +70,10 @@ struct varp_config {
 	int64_t vif_ttl_ms;
 };
 
-/* vnet: the local VNI, host: a host id, never 0, both opaque here; own_host decides ties. NULL if memory is short. */
+/*
+ * vnet: the local VNI, host: a host id, never 0, both opaque here; own_host decides ties. NULL if
+ * memory is short.
+ */
 struct varp *varp_new(
     const struct varp_config *cfg, uint64_t own_host, const struct varp_ops *ops, void *arg);
 void varp_free(struct varp *v);
@@ -97,7 +103,10 @@ void varp_remote_frame(struct varp *v, uint32_t vnet, uint64_t host, void *via,
 /* The way to a unicast address. An entry being probed still counts. */
 struct varp_route varp_lookup(const struct varp *v, uint32_t vnet, const struct macaddr *mac);
 
-/* --- messages; host is authenticated, vnet already mapped from the label and checked against the association --- */
+/*
+ * --- messages; host is authenticated, vnet already mapped from the label and checked against the
+ * association ---
+ */
 
 void varp_receive(struct varp *v, enum message_type type, uint32_t vnet, uint64_t host, void *via,
     const struct message_item *items, size_t n, struct monotime now);

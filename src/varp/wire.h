@@ -15,5 +15,8 @@
 #define WIRE_ENDPOINT_LEN 20
 
 void wire_write_endpoint(struct wcur *c, const struct endpoint *ep);
-/* False if the family is unknown or bytes that must be zero are not; an IPv4-mapped address is IPv4 written wrong. */
+/*
+ * False if the family is unknown or bytes that must be zero are not; an IPv4-mapped address is IPv4
+ * written wrong.
+ */
 bool wire_read_endpoint(struct rcur *c, struct endpoint *ep);
