@@ -338,22 +338,6 @@ pair_drain(struct sa_pair *p, struct monotime now)
 	p->expires = monotime_add_ms(now, ASSOC_DRAIN_MS);
 }
 
-/*
- * p has been confirmed while q is active. The later handshake wins; but where two of them crossed the ends may see them in different
- * order, so there the one that the lower host id began wins. Nobody begins one within ASSOC_SETTLE_MS after a confirmation.
- */
-static bool
-pair_loses(const struct assocs *as, const struct sa_pair *p, const struct sa_pair *q)
-{
-	bool lower = as->config.host_id < q->assoc->key.host_id;
-
-	if (p->peer_start != q->peer_start) /* of earlier ones none is left */
-		return false;
-	if (p->initiator == q->initiator)
-		return p->attempt < q->attempt;
-	return q->initiator == lower && monotime_diff_ms(p->begun, q->confirmed) < ASSOC_SETTLE_MS / 2;
-}
-
 /* Of a start of the peer that is over, or still a slot: what replaces them has been confirmed. */
 static void
 pairs_drop_other_starts(struct assocs *as, struct assoc *a, uint64_t start)
@@ -404,22 +388,17 @@ static void
 pair_confirmed(struct assocs *as, struct sa_pair *p, const struct endpoint *from, struct monotime now)
 {
 	struct assoc *a = p->assoc;
-	uint32_t attempt = p->initiator ? 0 : p->attempt;
 
-	if (attempt_later(p->peer_start, attempt, a->confirmed_start, a->confirmed_attempt)) {
+	if (attempt_later(p->peer_start, p->attempt, a->confirmed_start, a->confirmed_attempt)) {
 		a->confirmed_start = p->peer_start;
-		a->confirmed_attempt = attempt;
+		a->confirmed_attempt = p->attempt;
 	}
-	p->confirmed = now;
 	explicit_bzero(p->msg1, sizeof(p->msg1));
 	explicit_bzero(p->msg2, sizeof(p->msg2));
 	attempts_drop_all(as, a); /* there are fresh keys */
 	if (!p->initiator)
 		pair_send_dummy(as, p, from, now); /* the initiator waits to hear us */
-	if (a->active != NULL && pair_loses(as, p, a->active))
-		pair_drain(p, now);
-	else
-		pair_use(as, p, from, now);
+	pair_use(as, p, from, now);
 }
 
 /* --- packets --- */

@@ -11,8 +11,8 @@
  *
  * Life of an SA pair: HALF_OPEN (we answered message 1, nothing has opened yet) or UNHEARD (we got message 2, and repeat a dummy packet until
  * we hear the new SA) -> ACTIVE (we send on it) -> DRAINING (replaced; receives for 60 s more). Nobody sends data on an SA that is
- * not confirmed, and message 1 alone changes nothing but the one half-open slot. Of pairs whose handshakes crossed both ends choose the
- * same one to send on; the other goes straight to DRAINING.
+ * not confirmed, and message 1 alone changes nothing but the one half-open slot. Where two handshakes crossed and both
+ * were finished, the ends may have chosen different pairs: then the higher host id follows the lower.
  */
 
 #include <stdbool.h>
@@ -34,7 +34,7 @@
 #define ASSOCS_MAX	 4096
 #define ASSOC_ATTEMPTS	 4	/* handshakes out at once to different addresses of one host */
 #define ASSOC_ATTEMPT_MS 5000	/* after that an attempt is given up, and a half-open slot forgotten */
-#define ASSOC_SETTLE_MS	 1000	/* after a pair is confirmed no handshake is begun: what crossed it is told by that */
+#define ASSOC_SETTLE_MS	 1000	/* where the ends have chosen different pairs, one follows the other after that time */
 #define ASSOC_DRAIN_MS	 60000	/* a replaced pair still receives */
 #define ASSOC_ECHO_MS	 15000	/* silence after which an echo is sent */
 #define ASSOC_ECHO_TRIES 5	/* echoes a second apart without any answer: the peer is gone */
@@ -69,11 +69,9 @@ struct sa_pair {
 	bool initiator;
 	uint32_t key_id;
 	uint64_t peer_start;
-	uint32_t attempt;   /* its message 1's number, of the host that sent it */
+	uint32_t attempt;   /* the number of the message 1 we answered; 0: it was ours */
 	struct endpoint ep; /* where its message 1 came from, or went to; none if it came from several */
-	struct monotime begun; /* its message 1 was sent, or came */
 	struct monotime installed;
-	struct monotime confirmed;
 	struct monotime expires; /* HALF_OPEN, UNHEARD, DRAINING */
 	struct monotime dummy;	 /* UNHEARD: next dummy packet */
 	int64_t dummy_ms;

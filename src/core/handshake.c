@@ -20,7 +20,6 @@ struct attempt {
 	struct assoc *assoc;
 	struct endpoint ep;
 	uint32_t key_id;
-	uint32_t number; /* in the payload, counts up */
 	uint32_t handle; /* of the keys process; 0: not made yet */
 	struct sa_offer offer;
 	struct monotime started;
@@ -92,8 +91,7 @@ attempt_ask_keys(struct assocs *as, struct attempt *t)
 	struct keys_initiate m = { .key_id = t->key_id, .suite = t->assoc->group->suite->id };
 
 	offer_payload(as, &t->offer, &m.payload);
-	t->number = ++as->next_attempt;
-	m.payload.attempt = t->number;
+	m.payload.attempt = ++as->next_attempt;
 	return as->ops->initiate(as->arg, t->hs_id, &m);
 }
 
@@ -155,8 +153,6 @@ assoc_connect(struct assocs *as, struct assoc *a, uint32_t key_id, const struct 
 	bool stranger = hint && !(a->known != NULL && endpoint_equal(ep, &a->ep));
 	struct attempt *t;
 
-	if (a->active != NULL && monotime_diff_ms(now, a->active->confirmed) < ASSOC_SETTLE_MS)
-		return;
 	if (key_id == 0 || !ipaddr_is_unicast(&ep->ip) || attempt_repeat(as, a, key_id, ep, hint, now) ||
 	    !attempt_make_room(as, a, hint, now) || (stranger && as->n_hints >= ASSOC_HINTS_MAX))
 		return;
@@ -259,8 +255,6 @@ assocs_finished(struct assocs *as, uint32_t token, const struct keys_session *m,
 		p->state = SA_UNHEARD;
 		p->initiator = true;
 		p->key_id = t->key_id;
-		p->attempt = t->number;
-		p->begun = t->started;
 		p->ep = t->ep;
 		p->dummy = now;
 	}
@@ -549,7 +543,6 @@ job_answer(struct assocs *as, struct respond_job *j, const struct keys_session *
 	p->state = SA_HALF_OPEN;
 	p->key_id = j->header.key_id;
 	p->attempt = m->peer.attempt;
-	p->begun = j->since;
 	p->ep = j->from;
 	memcpy(p->msg1, j->noise, sizeof(p->msg1));
 	memcpy(p->msg2, m->noise, sizeof(p->msg2));
