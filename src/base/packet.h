@@ -18,7 +18,9 @@
 #define PACKET_HEADROOM 128
 /* Padding up to 255, pad length, next header, ICV up to 32. */
 #define PACKET_TAILROOM 320
-#define PACKET_SIZE	(PACKET_HEADROOM + 65536 + PACKET_TAILROOM)
+/* What is read in one piece: 65535 bytes of IP in an Ethernet frame with two tags, rounded. */
+#define PACKET_ROOM	65600
+#define PACKET_SIZE	(PACKET_HEADROOM + PACKET_ROOM + PACKET_TAILROOM)
 
 struct packet {
 	uint8_t *data; /* start of what is valid */
@@ -54,6 +56,6 @@ uint8_t *packet_append(struct packet *p, size_t n);
 bool packet_trim(struct packet *p, size_t n);
 /*
  * Where received bytes go: sets data to the start after the headroom, len 0; *room is what fits
- * (65536).
+ * (PACKET_ROOM).
  */
 uint8_t *packet_reset(struct packet *p, size_t *room);

@@ -25,7 +25,6 @@ static struct {
 	struct packet *held[HELD_MAX];
 	unsigned n;
 	struct merge merge;
-	bool ready;
 	/* Who sent the last frame: the next one of the same is no news. */
 	const struct assoc *assoc;
 	struct vnet *vnet;
@@ -48,6 +47,12 @@ write_merged(void *arg, void *port, const struct iovec *iov, int n_iov, unsigned
 	stats_add(STAT_FRAME_RX, frames);
 	v->rx_packets += frames;
 	v->rx_bytes += (size_t)n - iov[0].iov_len;
+}
+
+void
+ingress_init(bool merge_udp)
+{
+	merge_init(&batch.merge, merge_udp, write_merged, NULL);
 }
 
 void
@@ -349,10 +354,6 @@ ingress_datagram(struct engine *e, const struct datagram *d)
 	uint32_t spi = 0, open_spi = 0;
 	size_t n = 0, at = 0;
 
-	if (!batch.ready) {
-		merge_init(&batch.merge, false, write_merged, NULL);
-		batch.ready = true;
-	}
 	if (batch.n + d->packet->len / d->segment + 2 > HELD_MAX)
 		ingress_flush(e); /* a piece is never flushed half way: its parts point into it */
 	batch.held[batch.n++] = d->packet;

@@ -7,10 +7,14 @@
  * suite. Frames of one batch are merged before they are written.
  */
 
+#include <stdbool.h>
+
 #include "core/transport.h"
 
 struct engine;
 
+/* Before the first. merge_udp: the kernel takes merged UDP from a TAP (Linux 6.2). */
+void ingress_init(bool merge_udp);
 /* One datagram, or several of one length in one piece; takes its packet. */
 void ingress_datagram(struct engine *e, const struct datagram *d);
 /* The batch is over: writes what was merged, frees what was held. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/utsname.h>
 
 #define LOG_MODULE "engine"
 #include "base/log.h"
@@ -360,6 +362,16 @@ parent_readable(void *arg, uint32_t events)
 
 /* --- start --- */
 
+static bool
+kernel_takes_merged_udp(void)
+{
+	struct utsname u;
+	unsigned major, minor;
+
+	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 2));
+}
+
 static void
 need(const void *made, const char *what)
 {
@@ -379,6 +391,7 @@ prepare(struct engine *e, const struct role_start *start)
 	need(e->pool, "packet buffers");
 	if (!cipher_global_init())
 		role_fail("the cryptographic library lacks an algorithm");
+	ingress_init(kernel_takes_merged_udp());
 	e->links = linkmon_new(links_changed, e);
 	need(e->links, "the view of network devices");
 	if (linkmon_start(e->links, e->loop) < 0 || vnets_init(&e->vnets) < 0)

@@ -100,7 +100,7 @@ test_window_bounds(void **state)
 
 	(void)state;
 	assert_ptr_equal(packet_reset(p, &room), p->data);
-	assert_int_equal(room, 65536);
+	assert_int_equal(room, PACKET_ROOM);
 	assert_false(packet_pull(p, 1));
 	assert_false(packet_trim(p, 1));
 	assert_null(packet_push(p, PACKET_HEADROOM + 1));
