@@ -349,3 +349,45 @@ def test_quiet(net):
         time.sleep(1)
         said = b.stats()["discover_tx"] - before
         assert said < 30, f"{said} DISCOVERs"
+
+
+def moves(host):
+    return host.stats()["peer_moved"]
+
+
+@case(limit=60)
+def test_nat(net):
+    """Behind a NAT, which forgets: traffic from inside makes the new address known, and proven."""
+    net.segment("u"), net.segment("w")
+    a, b = net.host("a", on="u"), net.host("b", on="w")
+    router = net.router("u", "w", nat=True)
+    join(a, b)
+    a.vn("peer-add", b.addr4)
+    wait_until(lambda: a.ping("10.0.0.2"), 5, "ping from inside")
+    assert b.ping("10.0.0.1"), "ping from outside"
+    assert {p["addr"] for p in b.vn_json("peers")} == {router.address}
+    for _ in range(3):
+        before = moves(b)
+        router.forget()
+        since = time.monotonic()
+        print(f"after {first_reply(a, '10.0.0.2', since):.2f} s")
+        assert moves(b) == before + 1
+
+
+@case(limit=60)
+def test_address_changes(net):
+    """A host whose underlay address changes keeps its associations, at either end."""
+    a, b = lan(net, "ab")
+    for number, host in enumerate((a, b), 1):
+        host.add_address(DEV, f"10.0.0.{number}/24")
+    wait_until(lambda: a.ping("10.0.0.2"), 5, "ping")
+    ups = b.stats()["associations"]
+    for host, other, address in (a, b, "192.0.2.71"), (b, a, "192.0.2.72"), (a, b, "192.0.2.73"):
+        old = host.ip("-4", "-br", "addr", "show", "dev", "eth0").stdout.split()[2]
+        host.ip("addr", "add", f"{address}/24", "dev", "eth0")
+        host.ip("addr", "del", old, "dev", "eth0")
+        host.ip("addr", "replace", f"{address}/24", "dev", "eth0")
+        since = time.monotonic()
+        print(f"after {first_reply(host, '10.0.0.1' if host is b else '10.0.0.2', since):.2f} s")
+        wait_until(lambda o=other, w=address: o.vn_json("peers")[0]["addr"] == w, 5, "the new address")
+    assert b.stats()["associations"] == ups, "it was taken for another host"
