@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -394,6 +393,16 @@ sim_new(uint64_t seed)
 	return s;
 }
 
+struct sim *
+sim_two(uint64_t seed)
+{
+	struct sim *s = sim_new(seed);
+
+	sim_start(s, 0);
+	sim_start(s, 1);
+	return s;
+}
+
 void
 sim_keys_start(struct sim *s, unsigned host)
 {
@@ -747,44 +756,16 @@ sim_agree(struct sim *s, unsigned a, unsigned b)
 	sends_to_active(s, b, a);
 }
 
-/* --- keys --- */
-
 void
-sim_make_dirs(char dirs[SIM_DIRS][SIM_DIR_LEN])
+sim_nothing_missing(const struct sim *s)
 {
-	for (int i = 0; i < 2; i++) {
-		strcpy(dirs[i], "/tmp/vnet-assoc-XXXXXX");
-		assert_non_null(mkdtemp(dirs[i]));
-	}
+	assert_int_equal(sim_missing(s, 0, 1), 0);
+	assert_int_equal(sim_missing(s, 1, 0), 0);
 }
 
 void
-sim_remove_dirs(char dirs[SIM_DIRS][SIM_DIR_LEN])
+sim_end(struct sim *s)
 {
-	static const char *const names[] = { "default.psk", "default.old.psk" };
-	char path[80];
-
-	for (int i = 0; i < 2; i++) {
-		for (int j = 0; j < 2; j++) {
-			snprintf(path, sizeof(path), "%s/%s", dirs[i], names[j]);
-			unlink(path);
-		}
-		assert_int_equal(rmdir(dirs[i]), 0);
-	}
-}
-
-void
-sim_write_key(const char *dir, const char *name, unsigned value)
-{
-	char path[80];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "we");
-	assert_non_null(f);
-	assert_int_equal(fchmod(fileno(f), 0600), 0);
-	for (int i = 0; i < 32; i++)
-		fprintf(f, "%02x", value + (unsigned)i);
-	fputc('\n', f);
-	fclose(f);
+	sim_quiet(s);
+	sim_free(s);
 }

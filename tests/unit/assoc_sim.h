@@ -84,6 +84,8 @@ enum sim_kind { SIM_HS1, SIM_HS2, SIM_COOKIE_MSG, SIM_ESP, SIM_OTHER };
 
 /* Hosts 0, 1, 2 have ids 100, 200, 300. Not running until sim_start(). */
 struct sim *sim_new(uint64_t seed);
+/* With hosts 0 and 1 running. */
+struct sim *sim_two(uint64_t seed);
 void sim_free(struct sim *s);
 void sim_start(struct sim *s, unsigned host);
 /* The engine is killed: everything in it is lost; sim_start() gives it a greater start number. */
@@ -115,10 +117,8 @@ struct endpoint sim_endpoint(unsigned a, unsigned b, unsigned c, unsigned d, uns
 /* Nothing in the air; then: no attempt, no job, no slot left; every SPI belongs to a pair; a and b send on pairs that are active at the other. */
 void sim_quiet(struct sim *s);
 void sim_agree(struct sim *s, unsigned a, unsigned b);
-/* Directories of keys, and files in them: the secret's bytes count up from value. */
-#define SIM_DIRS    2
-#define SIM_DIR_LEN 32
-void sim_make_dirs(char dirs[SIM_DIRS][SIM_DIR_LEN]);
-void sim_write_key(const char *dir, const char *name, unsigned value);
-void sim_remove_dirs(char dirs[SIM_DIRS][SIM_DIR_LEN]);
 unsigned sim_pairs(const struct assoc *a, enum sa_state state);
+/* Nothing of the streams between 0 and 1. */
+void sim_nothing_missing(const struct sim *s);
+/* sim_quiet() and sim_free(). */
+void sim_end(struct sim *s);
