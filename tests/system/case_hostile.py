@@ -6,6 +6,7 @@ import random
 import re
 import socket
 import struct
+import threading
 import time
 
 from traffic import Stream
@@ -17,6 +18,7 @@ CONTROL_VERSION = 1
 DISCOVER, RELAYED, HANDSHAKE1, HANDSHAKE2, COOKIE, CLEAR, RELAY = range(1, 8)
 HANDSHAKE1_LEN, HANDSHAKE2_LEN, COOKIE_LEN, NOISE_LEN = 148, 132, 28, 120
 AES128_SHA1 = 2
+SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 263, 1, 1
 
 
 def pair(net):
@@ -217,6 +219,86 @@ def test_message1_flood(net):
     assert max(gaps) < 1, gaps
     assert stats["cookie_tx"] > 0 and stats["handshake_failed"] < 1000
     assert a.roles() == roles and memory(a) < before + 6 * 1024
+
+
+class Mirror(threading.Thread):
+    """Sends every datagram of the segment again, a little later, and back to who sent it."""
+
+    def __init__(self, segment):
+        super().__init__()
+        self.wire = segment.net.underlay.packet_socket(segment.dev, 0x0800)
+        index = segment.net.underlay.link(segment.dev)["ifindex"]
+        self.wire.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, struct.pack("IHH8x", index, PACKET_MR_PROMISC, 0))
+        self.running, self.count = True, 0
+
+    def run(self):
+        later = []
+        while self.running:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    data, address = self.wire.recvfrom(65536)
+                    if address[2] == socket.PACKET_OUTGOING or data[23] != 17:
+                        continue
+                    data = data[:40] + bytes(2) + data[42:]     # the sender's checksum was not made yet
+                    back = data[6:12] + data[:6] + data[12:26] + data[30:34] + data[26:30] + data[34:]
+                    later += [(time.monotonic() + random.choice((0, 0.01, 0.1, 2)), one) for one in (data, back)]
+            now = time.monotonic()
+            for _, data in (one for one in later if one[0] <= now):
+                self.wire.send(data)
+                self.count += 1
+            later = [one for one in later if one[0] > now]
+            time.sleep(0.001)
+
+
+@case(limit=60)
+def test_reflected(net):
+    """Everything comes twice, and back to its sender, rekeys and restarts included: nothing is lost
+    and nothing is delivered twice."""
+    a, b = net.hosts("a", "b")
+    for number, host in enumerate((a, b), 1):
+        host.configure("(rekey (packets 1000))\n")
+        host.start()
+        host.vn("vnet-create", "-s", "conf", "--address", f"10.0.0.{number}/24", "97")
+    wait_until(lambda: a.ping("10.0.0.2"), 10, "ping")
+    mirror = Mirror(net.segment("u"))
+    mirror.start()
+    try:
+        with Stream(a, b, "10.0.0.2", 0.004) as there, Stream(b, a, "10.0.0.1", 0.004) as back:
+            time.sleep(12)
+            for stream in there, back:
+                stream.stop()
+                assert not stream.lost() and not stream.doubled(), (len(stream.lost()), stream.doubled())
+        b.kill("engine")
+        since = time.monotonic()
+        wait_until(lambda: a.ping("10.0.0.2", wait=0.2), 5, "ping after the engine was killed")
+        assert time.monotonic() - since < 1
+    finally:
+        mirror.running = False
+        mirror.join()
+    stats = a.stats()
+    print(f"{mirror.count} datagrams sent again, {stats['rekeys']} rekeys, {stats['esp_replayed']} replays")
+    assert stats["esp_replayed"] > 1000 and stats["rekeys"] >= 2
+
+
+@case(limit=90)
+def test_many_hosts(net):
+    """Thousands of hosts that are none, from as many addresses: a new real one is still found."""
+    a, b, c = pair(net)
+    forger = Forger(c, a)
+    key = key_id(a)
+    with unharmed(a, b):
+        for number in range(9000):
+            source = f"10.{number >> 8}.{number & 0xff}.1"
+            forger.send(source, control(DISCOVER, discover(random.getrandbits(64) | 1, [(key, 1 << AES128_SHA1)])))
+            if number % 50 == 0:
+                time.sleep(0.01)
+    c.start()
+    c.vn("vnet-create", "-s", "conf", "--address", "10.0.0.3/24", "97")
+    # A flood that has just ended may have cost its first tries.
+    wait_until(lambda: c.ping("10.0.0.1", wait=0.2), 40, "ping from a new host")
+    stats = a.stats()
+    print(f"{stats['discover_rx']} heard, {stats['rate_limited']} beyond their budget, {stats['hosts_full']} too many, "
+          f"{stats['handshake1_tx']} tried")
 
 
 def connect(host):
