@@ -4,14 +4,15 @@
 #include "core/assoc_internal.h"
 
 /*
- * Whose message 1 is worth the keys process's time. Each of these has a budget of its own, so that none can use up another's: a
- * known endpoint as its packets claim it, the same endpoint once a cookie has proven it, any other address that a cookie has
- * proven, and all the rest together. Cookies as in RFC 7296 section 2.6, without state.
+ * Whose message 1 is worth the keys process's time. Each of these has a budget of its own, so that
+ * none can use up another's: a known endpoint as its packets claim it, the same endpoint once a
+ * cookie has proven it, any other address that a cookie has proven, and all the rest together.
+ * Cookies as in RFC 7296 section 2.6, without state.
  */
 
-#define COOKIE_RENEW_MS	 120000
-#define PEER_PER_SECOND	 10 /* message 1s of one known or proven address */
-#define PROVEN_MAX	 4096
+#define COOKIE_RENEW_MS 120000
+#define PEER_PER_SECOND 10 /* message 1s of one known or proven address */
+#define PROVEN_MAX	4096
 
 int
 admission_init(struct assocs *as)
@@ -29,7 +30,8 @@ admission_fini(struct assocs *as)
 }
 
 void
-cookie_make(const struct siphash_key *key, const struct endpoint *ep, uint8_t out[static HS_COOKIE_LEN])
+cookie_make(
+    const struct siphash_key *key, const struct endpoint *ep, uint8_t out[static HS_COOKIE_LEN])
 {
 	struct {
 		struct endpoint ep;
@@ -60,7 +62,8 @@ cookies_renew(struct assocs *as, struct monotime now)
 }
 
 static bool
-cookie_valid(const struct assocs *as, const struct endpoint *from, const uint8_t cookie[static HS_COOKIE_LEN])
+cookie_valid(const struct assocs *as, const struct endpoint *from,
+    const uint8_t cookie[static HS_COOKIE_LEN])
 {
 	uint8_t want[HS_COOKIE_LEN];
 
@@ -77,8 +80,8 @@ cookie_valid(const struct assocs *as, const struct endpoint *from, const uint8_t
 }
 
 enum admission
-admission_decide(struct assocs *as, const struct endpoint *from, const uint8_t cookie[static HS_COOKIE_LEN],
-    struct monotime now)
+admission_decide(struct assocs *as, const struct endpoint *from,
+    const uint8_t cookie[static HS_COOKIE_LEN], struct monotime now)
 {
 	struct known *known = known_find(as, from);
 	bool proven, admitted;
@@ -86,7 +89,8 @@ admission_decide(struct assocs *as, const struct endpoint *from, const uint8_t c
 	cookies_renew(as, now);
 	proven = cookie_valid(as, from, cookie);
 	if (known != NULL)
-		admitted = bucket_take(&known->message1[proven], PEER_PER_SECOND, PEER_PER_SECOND, now);
+		admitted = bucket_take(
+		    &known->message1[proven], PEER_PER_SECOND, PEER_PER_SECOND, now);
 	else if (proven)
 		admitted = ratelimit_take(as->proven, &from->ip, now);
 	else

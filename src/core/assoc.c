@@ -8,11 +8,11 @@
 #include "core/assoc_internal.h"
 #include "core/stats.h"
 
-#define DUMMY_MS      50  /* first repetition of the confirming dummy packet; doubles */
-#define RETRY_MIN_MS  1000
-#define RETRY_MAX_MS  15000
-#define IDLE_FREE_MS  600000 /* an association down for so long is forgotten; */
-#define VIRGIN_FREE_MS 60000 /* one that has never been confirmed after this */
+#define DUMMY_MS       50 /* first repetition of the confirming dummy packet; doubles */
+#define RETRY_MIN_MS   1000
+#define RETRY_MAX_MS   15000
+#define IDLE_FREE_MS   600000 /* an association down for so long is forgotten; */
+#define VIRGIN_FREE_MS 60000  /* one that has never been confirmed after this */
 #define REKEY_AGAIN_MS 5000
 
 uint64_t assoc_esp_verdicts[ESP_VERDICT_COUNT];
@@ -27,7 +27,8 @@ assocs_init(struct assocs *as, const struct assocs_config *config, struct groups
 	as->pool = pool;
 	as->ops = ops;
 	as->arg = arg;
-	if (sadb_init(&as->sadb) < 0 || TABLE_INIT(&as->table, struct assoc, node, key, ASSOCS_MAX) < 0 ||
+	if (sadb_init(&as->sadb) < 0 ||
+	    TABLE_INIT(&as->table, struct assoc, node, key, ASSOCS_MAX) < 0 ||
 	    handshake_init(as) < 0 || admission_init(as) < 0 || known_init(as) < 0) {
 		assocs_fini(as);
 		return -ENOMEM;
@@ -130,7 +131,8 @@ offer_drop(struct assocs *as, struct sa_offer *o)
 	for (uint8_t i = 0; i < o->n; i++)
 		sadb_remove(&as->sadb, &o->in[i].entry);
 	if (o->in != NULL)
-		explicit_bzero(o->in, o->n * sizeof(*o->in)); /* pair_install() may have failed half way */
+		explicit_bzero(
+		    o->in, o->n * sizeof(*o->in)); /* pair_install() may have failed half way */
 	free(o->in);
 	*o = (struct sa_offer){ 0 };
 }
@@ -193,7 +195,10 @@ fail:
 	return false;
 }
 
-/* Only a peer that can make handshakes piles up pairs; more than a few drain only if it does so without need. */
+/*
+ * Only a peer that can make handshakes piles up pairs; more than a few drain only if it does so
+ * without need.
+ */
 static bool
 pairs_make_room(struct assocs *as, struct assoc *a)
 {
@@ -268,7 +273,8 @@ pairs_drop_all(struct assocs *as, struct assoc *a)
 /* --- up and down --- */
 
 void
-assoc_confirm(struct assocs *as, struct assoc *a, uint64_t start, const struct endpoint *ep, struct monotime now)
+assoc_confirm(struct assocs *as, struct assoc *a, uint64_t start, const struct endpoint *ep,
+    struct monotime now)
 {
 	bool fresh = !a->up || a->peer_start != start;
 
@@ -385,7 +391,8 @@ pair_use(struct assocs *as, struct sa_pair *p, const struct endpoint *from, stru
 
 /* The first packet opened on p. */
 static void
-pair_confirmed(struct assocs *as, struct sa_pair *p, const struct endpoint *from, struct monotime now)
+pair_confirmed(
+    struct assocs *as, struct sa_pair *p, const struct endpoint *from, struct monotime now)
 {
 	struct assoc *a = p->assoc;
 
@@ -403,7 +410,10 @@ pair_confirmed(struct assocs *as, struct sa_pair *p, const struct endpoint *from
 
 /* --- packets --- */
 
-/* The key to begin with. Where the peer has had only the old one so far, that every other time: it may have the new one by now. */
+/*
+ * The key to begin with. Where the peer has had only the old one so far, that every other time: it
+ * may have the new one by now.
+ */
 static uint32_t
 assoc_key_id(const struct assocs *as, struct assoc *a)
 {
@@ -426,26 +436,27 @@ unknown_spi(struct assocs *as, const struct endpoint *from, struct monotime now)
 	for (struct assoc *a = as->first; a != NULL; a = a->next) {
 		if (a->known != k || a->group->suite->id == SUITE_NONE)
 			continue;
-		if (a->active == NULL || monotime_diff_ms(now, a->active->installed) >= ASSOC_ATTEMPT_MS)
+		if (a->active == NULL ||
+		    monotime_diff_ms(now, a->active->installed) >= ASSOC_ATTEMPT_MS)
 			assoc_connect(as, a, assoc_key_id(as, a), from, true, now);
 	}
 }
 
 /*
- * The peer still sends on p, which drains here: so much was lost while handshakes crossed that the ends chose differently. Then
- * the higher host id follows the lower.
+ * The peer still sends on p, which drains here: so much was lost while handshakes crossed that the
+ * ends chose differently. Then the higher host id follows the lower.
  */
 static bool
 pair_insisted(const struct assocs *as, const struct sa_pair *p, struct monotime now)
 {
 	return as->config.host_id > p->assoc->key.host_id &&
-	    monotime_diff_ms(p->expires, now) < ASSOC_DRAIN_MS - ASSOC_SETTLE_MS;
+	       monotime_diff_ms(p->expires, now) < ASSOC_DRAIN_MS - ASSOC_SETTLE_MS;
 }
 
 /* A packet opened on p, before anybody looks into it. */
 static void
-pair_heard(struct assocs *as, struct sa_pair *p, const struct endpoint *from, bool newest, bool dummy,
-    struct monotime now)
+pair_heard(struct assocs *as, struct sa_pair *p, const struct endpoint *from, bool newest,
+    bool dummy, struct monotime now)
 {
 	switch (p->state) {
 	case SA_HALF_OPEN:
@@ -465,8 +476,8 @@ pair_heard(struct assocs *as, struct sa_pair *p, const struct endpoint *from, bo
 }
 
 struct assoc *
-assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct packet **packets, size_t n,
-    struct esp_opened *opened, struct monotime now)
+assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct packet **packets,
+    size_t n, struct esp_opened *opened, struct monotime now)
 {
 	struct sadb_entry *e = sadb_find(&as->sadb, spi);
 	struct assoc *a = NULL;
@@ -495,13 +506,14 @@ assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct
 	a->rx_bytes += in->sa.bytes - bytes;
 	for (size_t i = 0; i < n; i++)
 		if (opened[i].verdict == ESP_OK)
-			pair_heard(as, in->pair, from, opened[i].newest, opened[i].next_header == ESP_NEXT_DUMMY, now);
+			pair_heard(as, in->pair, from, opened[i].newest,
+			    opened[i].next_header == ESP_NEXT_DUMMY, now);
 	return a;
 }
 
 static void
-pair_send(struct assocs *as, struct sa_pair *pair, struct packet **packets, size_t n, uint8_t next_header,
-    const struct endpoint *to, struct monotime now)
+pair_send(struct assocs *as, struct sa_pair *pair, struct packet **packets, size_t n,
+    uint8_t next_header, const struct endpoint *to, struct monotime now)
 {
 	enum esp_verdict verdicts[ASSOC_BATCH];
 	struct assoc *a = pair->assoc;
@@ -522,8 +534,8 @@ pair_send(struct assocs *as, struct sa_pair *pair, struct packet **packets, size
 }
 
 bool
-assoc_send(struct assocs *as, struct assoc *a, struct packet **packets, size_t n, uint8_t next_header,
-    const struct endpoint *to, struct monotime now)
+assoc_send(struct assocs *as, struct assoc *a, struct packet **packets, size_t n,
+    uint8_t next_header, const struct endpoint *to, struct monotime now)
 {
 	if (!a->up || a->active == NULL) {
 		for (size_t i = 0; i < n; i++)
@@ -535,7 +547,8 @@ assoc_send(struct assocs *as, struct assoc *a, struct packet **packets, size_t n
 }
 
 void
-pair_send_dummy(struct assocs *as, struct sa_pair *p, const struct endpoint *to, struct monotime now)
+pair_send_dummy(
+    struct assocs *as, struct sa_pair *p, const struct endpoint *to, struct monotime now)
 {
 	struct packet *dummy = packet_get(as->pool);
 	uint8_t *at;
@@ -556,8 +569,12 @@ pair_send_dummy(struct assocs *as, struct sa_pair *p, const struct endpoint *to,
 static bool
 pair_worn(const struct assocs *as, const struct sa_pair *p, struct monotime now)
 {
-	/* The end that answered the last handshake waits a little longer, so that both do not start at once. */
-	int64_t age = p->initiator ? as->config.rekey_ms : as->config.rekey_ms + as->config.rekey_ms / 20 + 1000;
+	/*
+	 * The end that answered the last handshake waits a little longer, so that both do not start
+	 * at once.
+	 */
+	int64_t age = p->initiator ? as->config.rekey_ms
+				   : as->config.rekey_ms + as->config.rekey_ms / 20 + 1000;
 	uint64_t packets = as->config.rekey_packets;
 
 	if (!p->initiator)
@@ -580,7 +597,9 @@ pair_tick(struct assocs *as, struct sa_pair *p, struct monotime now)
 		struct assoc *a = p->assoc;
 
 		if (p->state == SA_UNHEARD)
-			strncpy(a->problem, "handshake answered, but no packet came over the new SA", sizeof(a->problem) - 1);
+			strncpy(a->problem,
+			    "handshake answered, but no packet came over the new SA",
+			    sizeof(a->problem) - 1);
 		pair_unlink(as, p);
 		return (struct monotime){ 0 };
 	}
@@ -613,7 +632,8 @@ assoc_tick(struct assocs *as, struct assoc *a, struct monotime now)
 	} else if (monotime_is_set(a->retry)) {
 		if (!monotime_before(now, a->retry)) {
 			assoc_connect(as, a, assoc_key_id(as, a), &a->ep, false, now);
-			a->retry_ms = a->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : a->retry_ms * 2;
+			a->retry_ms = a->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS
+								     : a->retry_ms * 2;
 			a->retry = monotime_add_ms(now, a->retry_ms);
 		}
 		next = monotime_earliest(next, a->retry);
@@ -628,7 +648,8 @@ assoc_forgettable(const struct assoc *a, struct monotime now)
 		return false;
 	if (assoc_virgin(a))
 		return monotime_diff_ms(now, a->born) > VIRGIN_FREE_MS;
-	return monotime_diff_ms(now, monotime_is_set(a->up_since) ? a->up_since : a->born) > IDLE_FREE_MS;
+	return monotime_diff_ms(now, monotime_is_set(a->up_since) ? a->up_since : a->born) >
+	       IDLE_FREE_MS;
 }
 
 struct monotime

@@ -2,17 +2,21 @@
 #pragma once
 
 /*
- * Associations: what ties this host to another under one (key, suite): the handshake that makes pairs of SAs, their confirmation, rekeying and end,
- * and the address packets go to. assoc.c has the SAs, handshake.c the handshake (DESIGN.md section 6), admission.c whose handshakes are
- * answered, address.c the address and its change. No sockets and no clock: time comes in as `now`, sends go out through ops, so that
- * tests run it in virtual time.
+ * Associations: what ties this host to another under one (key, suite): the handshake that makes
+ * pairs of SAs, their confirmation, rekeying and end, and the address packets go to. assoc.c has
+ * the SAs, handshake.c the handshake (DESIGN.md section 6), admission.c whose handshakes are
+ * answered, address.c the address and its change. No sockets and no clock: time comes in as `now`,
+ * sends go out through ops, so that tests run it in virtual time.
  *
- * An association of SUITE_NONE has no SAs; clear.c makes it when an address has been proven, and marks it up.
+ * An association of SUITE_NONE has no SAs; clear.c makes it when an address has been proven, and
+ * marks it up.
  *
- * Life of an SA pair: HALF_OPEN (we answered message 1, nothing has opened yet) or UNHEARD (we got message 2, and repeat a dummy packet until
- * we hear the new SA) -> ACTIVE (we send on it) -> DRAINING (replaced; receives for 60 s more). Nobody sends data on an SA that is
- * not confirmed, and message 1 alone changes nothing but the one half-open slot. Where two handshakes crossed and both
- * were finished, the ends may have chosen different pairs: then the higher host id follows the lower.
+ * Life of an SA pair: HALF_OPEN (we answered message 1, nothing has opened yet) or UNHEARD (we got
+ * message 2, and repeat a dummy packet until we hear the new SA) -> ACTIVE (we send on it) ->
+ * DRAINING (replaced; receives for 60 s more). Nobody sends data on an SA that is not confirmed,
+ * and message 1 alone changes nothing but the one half-open slot. Where two handshakes crossed and
+ * both were finished, the ends may have chosen different pairs: then the higher host id follows the
+ * lower.
  */
 
 #include <stdbool.h>
@@ -31,18 +35,22 @@
 #include "keys/handshake.h"
 #include "keys/keysmsg.h"
 
-#define ASSOCS_MAX	 4096
-#define ASSOC_ATTEMPTS	 4	/* handshakes out at once to different addresses of one host */
-#define ASSOC_ATTEMPT_MS 5000	/* after that an attempt is given up, and a half-open slot forgotten */
-#define ASSOC_SETTLE_MS	 1000	/* where the ends have chosen different pairs, one follows the other after that time */
-#define ASSOC_DRAIN_MS	 60000	/* a replaced pair still receives */
-#define ASSOC_ECHO_MS	 15000	/* silence after which an echo is sent */
-#define ASSOC_ECHO_TRIES 5	/* echoes a second apart without any answer: the peer is gone */
-#define ASSOC_HS_FREE	 20	/* message 1s a second that are answered without a cookie */
-#define ASSOC_BATCH	 64	/* packets sealed at once */
-#define ASSOC_JOBS_MAX	 64	/* message 1s being worked on by the keys process; half of it for hosts not known yet */
-#define ASSOC_PAIRS_MAX	 16	/* pairs of one association: then the oldest that drains makes room */
-#define ASSOC_HINTS_MAX	 256	/* attempts in all that something unauthenticated caused, to addresses not known yet */
+#define ASSOCS_MAX     4096
+#define ASSOC_ATTEMPTS 4 /* handshakes out at once to different addresses of one host */
+#define ASSOC_ATTEMPT_MS \
+	5000 /* after that an attempt is given up, and a half-open slot forgotten */
+#define ASSOC_SETTLE_MS \
+	1000 /* where the ends have chosen different pairs, one follows the other after that time */
+#define ASSOC_DRAIN_MS	 60000 /* a replaced pair still receives */
+#define ASSOC_ECHO_MS	 15000 /* silence after which an echo is sent */
+#define ASSOC_ECHO_TRIES 5     /* echoes a second apart without any answer: the peer is gone */
+#define ASSOC_HS_FREE	 20    /* message 1s a second that are answered without a cookie */
+#define ASSOC_BATCH	 64    /* packets sealed at once */
+#define ASSOC_JOBS_MAX \
+	64 /* message 1s being worked on by the keys process; half of it for hosts not known yet */
+#define ASSOC_PAIRS_MAX 16 /* pairs of one association: then the oldest that drains makes room */
+#define ASSOC_HINTS_MAX \
+	256 /* attempts in all that something unauthenticated caused, to addresses not known yet */
 
 enum sa_state { SA_HALF_OPEN, SA_UNHEARD, SA_ACTIVE, SA_DRAINING };
 
@@ -69,8 +77,9 @@ struct sa_pair {
 	bool initiator;
 	uint32_t key_id;
 	uint64_t peer_start;
-	uint32_t attempt;   /* the number of the message 1 we answered; 0: it was ours */
-	struct endpoint ep; /* where its message 1 came from, or went to; none if it came from several */
+	uint32_t attempt; /* the number of the message 1 we answered; 0: it was ours */
+	struct endpoint
+	    ep; /* where its message 1 came from, or went to; none if it came from several */
 	struct monotime installed;
 	struct monotime expires; /* HALF_OPEN, UNHEARD, DRAINING */
 	struct monotime dummy;	 /* UNHEARD: next dummy packet */
@@ -99,14 +108,15 @@ struct assoc {
 	struct endpoint ep;  /* where packets go; kept when it goes down */
 	struct known *known; /* address.c: NULL as long as ep is not set */
 	struct ipaddr local; /* our address that its packets come to */
-	uint32_t inner_mtu;  /* largest IP packet of a vnet that needs no outer fragments on the way; 0: not known */
+	uint32_t
+	    inner_mtu; /* largest IP packet of a vnet that needs no outer fragments on the way; 0: not known */
 	struct monotime up_since;
 	struct monotime heard; /* last authentic packet (none: last proven one) */
 	struct monotime sent;
 	struct monotime born;
 
-	struct sa_pair *pairs;	/* all states */
-	struct sa_pair *active; /* NULL while down */
+	struct sa_pair *pairs;	    /* all states */
+	struct sa_pair *active;	    /* NULL while down */
 	uint64_t confirmed_start;   /* of the newest message 1 that led to a confirmed pair; */
 	uint32_t confirmed_attempt; /* anything not newer is a replay */
 	uint32_t key_id;	    /* that made the pair confirmed last */
@@ -129,15 +139,22 @@ struct assoc {
 /* None of these frees or takes down an association; all else in this header they may call. */
 struct assocs_ops {
 	/* A control message to `to`. */
-	void (*control)(void *arg, const struct endpoint *to, enum control_type type, const uint8_t *body, size_t len);
+	void (*control)(void *arg, const struct endpoint *to, enum control_type type,
+	    const uint8_t *body, size_t len);
 	/* A sealed packet; consumes it. */
 	void (*esp)(void *arg, const struct endpoint *to, struct packet *p);
-	/* Work for the keys process, answered through assocs_initiated() and the others with the same token. False: it is away. */
+	/*
+	 * Work for the keys process, answered through assocs_initiated() and the others with the
+	 * same token. False: it is away.
+	 */
 	bool (*initiate)(void *arg, uint32_t token, const struct keys_initiate *m);
 	bool (*respond)(void *arg, uint32_t token, const struct keys_respond *m);
 	bool (*finish)(void *arg, uint32_t token, const struct keys_finish *m);
 	void (*forget)(void *arg, uint32_t handle);
-	/* fresh: the first time, or the peer is a new one under its old id; else a pair was replaced. */
+	/*
+	 * fresh: the first time, or the peer is a new one under its old id; else a pair was
+	 * replaced.
+	 */
 	void (*up)(void *arg, struct assoc *a, bool fresh);
 	void (*down)(void *arg, struct assoc *a);
 	/* The address changed. */
@@ -170,8 +187,8 @@ struct assocs {
 	size_t n_hints;	       /* of them, towards addresses not known yet */
 	struct respond_job *jobs;
 	size_t n_jobs;
-	uint32_t next_job;     /* token of the next one */
-	uint32_t next_attempt; /* number of our next message 1, in this start */
+	uint32_t next_job;	 /* token of the next one */
+	uint32_t next_attempt;	 /* number of our next message 1, in this start */
 	struct table known;	 /* endpoints of associations */
 	struct bucket strangers; /* message 1s from addresses neither known nor proven */
 	struct ratelimit *proven;
@@ -186,49 +203,62 @@ int assocs_init(struct assocs *as, const struct assocs_config *config, struct gr
 void assocs_fini(struct assocs *as);
 
 struct assoc *assoc_find(const struct assocs *as, uint64_t host_id, const struct group *g);
-/* Finds or makes; at ASSOCS_MAX in place of one that has never been confirmed. NULL when there is none, or memory is short. */
+/*
+ * Finds or makes; at ASSOCS_MAX in place of one that has never been confirmed. NULL when there is
+ * none, or memory is short.
+ */
 struct assoc *assoc_get(struct assocs *as, uint64_t host_id, struct group *g, struct monotime now);
 /* Takes it down and frees it. */
 void assoc_free(struct assocs *as, struct assoc *a);
 
 /*
- * Starts a handshake with that host at ep; if one is out there already it is repeated. hint: something unauthenticated is the
- * cause, so exactly one message 1 is sent for it; else it is repeated by the clock.
+ * Starts a handshake with that host at ep; if one is out there already it is repeated. hint:
+ * something unauthenticated is the cause, so exactly one message 1 is sent for it; else it is
+ * repeated by the clock.
  */
-void assoc_connect(struct assocs *as, struct assoc *a, uint32_t key_id, const struct endpoint *ep, bool hint,
-    struct monotime now);
+void assoc_connect(struct assocs *as, struct assoc *a, uint32_t key_id, const struct endpoint *ep,
+    bool hint, struct monotime now);
 
 /* Confirmed at that address (SAs or clear): tells ops->up. For assoc.c and clear.c. */
-void assoc_confirm(struct assocs *as, struct assoc *a, uint64_t start, const struct endpoint *ep, struct monotime now);
+void assoc_confirm(struct assocs *as, struct assoc *a, uint64_t start, const struct endpoint *ep,
+    struct monotime now);
 /* Where it was in an earlier run of ours: known from now on, and tried at once. */
-void assoc_remember(struct assocs *as, struct assoc *a, const struct endpoint *ep, struct monotime now);
+void assoc_remember(
+    struct assocs *as, struct assoc *a, const struct endpoint *ep, struct monotime now);
 /* No way to it any more: SAs go, ops->down. */
 void assoc_down(struct assocs *as, struct assoc *a, const char *why, struct monotime now);
 
 /* Control messages, bodies only. `from` is who claims to have sent them. */
-void assocs_handshake1(struct assocs *as, const struct endpoint *from, const uint8_t *body, size_t len,
-    struct monotime now);
-void assocs_handshake2(struct assocs *as, const struct endpoint *from, const uint8_t *body, size_t len,
-    struct monotime now);
+void assocs_handshake1(struct assocs *as, const struct endpoint *from, const uint8_t *body,
+    size_t len, struct monotime now);
+void assocs_handshake2(struct assocs *as, const struct endpoint *from, const uint8_t *body,
+    size_t len, struct monotime now);
 void assocs_cookie(struct assocs *as, const struct endpoint *from, const uint8_t *body, size_t len,
     struct monotime now);
 
 /* Answers of the keys process. */
-void assocs_initiated(struct assocs *as, uint32_t token, const struct keys_initiated *m, struct monotime now);
-void assocs_responded(struct assocs *as, uint32_t token, const struct keys_session *m, struct monotime now);
-void assocs_finished(struct assocs *as, uint32_t token, const struct keys_session *m, struct monotime now);
+void assocs_initiated(
+    struct assocs *as, uint32_t token, const struct keys_initiated *m, struct monotime now);
+void assocs_responded(
+    struct assocs *as, uint32_t token, const struct keys_session *m, struct monotime now);
+void assocs_finished(
+    struct assocs *as, uint32_t token, const struct keys_session *m, struct monotime now);
 /* The keys process was restarted: its open handshakes are gone; ours start again. */
 void assocs_keys_restarted(struct assocs *as, struct monotime now);
 
 /*
- * ESP packets of one SPI that came from `from`, opened in place. For each, opened says whether it is a payload now; all others are garbage, and counted. The
- * packets stay the caller's. NULL if none opened, else their association.
+ * ESP packets of one SPI that came from `from`, opened in place. For each, opened says whether it
+ * is a payload now; all others are garbage, and counted. The packets stay the caller's. NULL if
+ * none opened, else their association.
  */
-struct assoc *assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct packet **packets,
-    size_t n, struct esp_opened *opened, struct monotime now);
-/* Seals up to ASSOC_BATCH packets on the active pair and sends them; `to` NULL: to the association's address. Consumes them. False: it is not up, nothing was sent. */
-bool assoc_send(struct assocs *as, struct assoc *a, struct packet **packets, size_t n, uint8_t next_header,
-    const struct endpoint *to, struct monotime now);
+struct assoc *assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from,
+    struct packet **packets, size_t n, struct esp_opened *opened, struct monotime now);
+/*
+ * Seals up to ASSOC_BATCH packets on the active pair and sends them; `to` NULL: to the
+ * association's address. Consumes them. False: it is not up, nothing was sent.
+ */
+bool assoc_send(struct assocs *as, struct assoc *a, struct packet **packets, size_t n,
+    uint8_t next_header, const struct endpoint *to, struct monotime now);
 /* The echo of a candidate's nonce came back. True if it was one. */
 bool assoc_address_proven(struct assocs *as, struct assoc *a, uint64_t nonce, struct monotime now);
 

@@ -8,7 +8,8 @@
 /* What a finished handshake gives. Reserved inbound entries are moved into the pair. */
 struct sa_offer {
 	uint8_t n;
-	struct sa_in *in; /* n of them, SPIs reserved, no cipher yet; consumed by pair_new on success */
+	struct sa_in
+	    *in; /* n of them, SPIs reserved, no cipher yet; consumed by pair_new on success */
 };
 
 /* Reserves n SPIs. 0 or -errno. */
@@ -16,12 +17,18 @@ int offer_make(struct assocs *as, struct sa_offer *o, uint8_t n);
 void offer_drop(struct assocs *as, struct sa_offer *o);
 void offer_payload(const struct assocs *as, const struct sa_offer *o, struct hs_payload *p);
 
-/* Installs both directions from a session. Takes the offer over on success. NULL: out of memory, a peer's SPIs unusable, or too many pairs. */
-struct sa_pair *pair_new(struct assocs *as, struct assoc *a, struct sa_offer *o, const struct keys_session *m,
-    struct monotime now);
+/*
+ * Installs both directions from a session. Takes the offer over on success. NULL: out of memory, a
+ * peer's SPIs unusable, or too many pairs.
+ */
+struct sa_pair *pair_new(struct assocs *as, struct assoc *a, struct sa_offer *o,
+    const struct keys_session *m, struct monotime now);
 void pair_free(struct assocs *as, struct sa_pair *p);
-/* A dummy packet on p, to `to`: the initiator confirms with it, the responder lets itself be heard. */
-void pair_send_dummy(struct assocs *as, struct sa_pair *p, const struct endpoint *to, struct monotime now);
+/*
+ * A dummy packet on p, to `to`: the initiator confirms with it, the responder lets itself be heard.
+ */
+void pair_send_dummy(
+    struct assocs *as, struct sa_pair *p, const struct endpoint *to, struct monotime now);
 
 /* Message 1s are numbered within a start, and starts grow: is this one later than that? */
 static inline bool
@@ -54,9 +61,13 @@ void admission_fini(struct assocs *as);
 /* What to do with a well-formed message 1 that claims to come from there. */
 enum admission admission_decide(struct assocs *as, const struct endpoint *from,
     const uint8_t cookie[static HS_COOKIE_LEN], struct monotime now);
-void cookie_make(const struct siphash_key *key, const struct endpoint *ep, uint8_t out[static HS_COOKIE_LEN]);
+void cookie_make(
+    const struct siphash_key *key, const struct endpoint *ep, uint8_t out[static HS_COOKIE_LEN]);
 
-/* An endpoint that associations use or used last, and what may still be spent on packets that claim to come from there. */
+/*
+ * An endpoint that associations use or used last, and what may still be spent on packets that claim
+ * to come from there.
+ */
 struct known {
 	struct table_node node;
 	struct endpoint ep;
@@ -71,5 +82,9 @@ struct known *known_find(const struct assocs *as, const struct endpoint *ep);
 void known_put(struct assocs *as, struct known *k);
 /* Packets go there from now on; a probe under way is forgotten. True if that is a change. */
 bool address_set(struct assocs *as, struct assoc *a, const struct endpoint *ep);
-/* A newer packet came from there: if that is somewhere else, ask there, and move only when the echo returns (DESIGN.md section 5). */
-void address_heard(struct assocs *as, struct assoc *a, const struct endpoint *from, struct monotime now);
+/*
+ * A newer packet came from there: if that is somewhere else, ask there, and move only when the echo
+ * returns (DESIGN.md section 5).
+ */
+void address_heard(
+    struct assocs *as, struct assoc *a, const struct endpoint *from, struct monotime now);

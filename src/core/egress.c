@@ -212,7 +212,7 @@ egress_port(const struct engine *e, const struct vnet *v, const struct packet *p
 }
 
 static void
-drop_frame(struct packet *p, enum stat why)
+drop_frame(struct packet *p, enum stats_id why)
 {
 	stats_count(why);
 	packet_put(p);

@@ -9,8 +9,8 @@
 #include "core/assoc_internal.h"
 #include "core/stats.h"
 
-#define RESEND_MS	 100  /* doubles */
-#define COOKIES_MAX	 2
+#define RESEND_MS   100 /* doubles */
+#define COOKIES_MAX 2
 
 /* One message 1 of ours that is out. */
 struct attempt {
@@ -26,7 +26,8 @@ struct attempt {
 	struct monotime resend;
 	int64_t resend_ms;
 	struct monotime sent;
-	bool hint; /* caused by something unauthenticated: sent once for each such cause, never by the clock */
+	bool
+	    hint; /* caused by something unauthenticated: sent once for each such cause, never by the clock */
 	bool stranger;	  /* counted in n_hints */
 	unsigned cookies; /* that were answered at once */
 	bool finishing;
@@ -95,7 +96,10 @@ attempt_ask_keys(struct assocs *as, struct attempt *t)
 	return as->ops->initiate(as->arg, t->hs_id, &m);
 }
 
-/* Is there room for one more attempt of a? What a hint caused yields: to an attempt of our own, or after a second to another hint. */
+/*
+ * Is there room for one more attempt of a? What a hint caused yields: to an attempt of our own, or
+ * after a second to another hint.
+ */
 static bool
 attempt_make_room(struct assocs *as, struct assoc *a, bool hint, struct monotime now)
 {
@@ -116,7 +120,9 @@ attempt_make_room(struct assocs *as, struct assoc *a, bool hint, struct monotime
 static void
 attempt_send(struct assocs *as, struct attempt *t, struct monotime now)
 {
-	struct hs_header h = { .key_id = t->key_id, .id = t->hs_id, .suite = t->assoc->group->suite->id };
+	struct hs_header h = {
+		.key_id = t->key_id, .id = t->hs_id, .suite = t->assoc->group->suite->id
+	};
 	uint8_t body[HS1_LEN];
 
 	hs1_write(body, &h, t->cookie, t->noise);
@@ -131,8 +137,8 @@ attempt_send(struct assocs *as, struct attempt *t, struct monotime now)
 
 /* There is an attempt to that address: what caused this one is worth a repetition. */
 static bool
-attempt_repeat(struct assocs *as, struct assoc *a, uint32_t key_id, const struct endpoint *ep, bool hint,
-    struct monotime now)
+attempt_repeat(struct assocs *as, struct assoc *a, uint32_t key_id, const struct endpoint *ep,
+    bool hint, struct monotime now)
 {
 	for (struct attempt *t = a->attempts; t != NULL; t = t->next) {
 		if (t->key_id != key_id || !endpoint_equal(&t->ep, ep))
@@ -147,14 +153,15 @@ attempt_repeat(struct assocs *as, struct assoc *a, uint32_t key_id, const struct
 }
 
 void
-assoc_connect(struct assocs *as, struct assoc *a, uint32_t key_id, const struct endpoint *ep, bool hint,
-    struct monotime now)
+assoc_connect(struct assocs *as, struct assoc *a, uint32_t key_id, const struct endpoint *ep,
+    bool hint, struct monotime now)
 {
 	bool stranger = hint && !(a->known != NULL && endpoint_equal(ep, &a->ep));
 	struct attempt *t;
 
-	if (key_id == 0 || !ipaddr_is_unicast(&ep->ip) || attempt_repeat(as, a, key_id, ep, hint, now) ||
-	    !attempt_make_room(as, a, hint, now) || (stranger && as->n_hints >= ASSOC_HINTS_MAX))
+	if (key_id == 0 || !ipaddr_is_unicast(&ep->ip) ||
+	    attempt_repeat(as, a, key_id, ep, hint, now) || !attempt_make_room(as, a, hint, now) ||
+	    (stranger && as->n_hints >= ASSOC_HINTS_MAX))
 		return;
 	t = calloc(1, sizeof(*t));
 	if (t == NULL)
@@ -168,7 +175,8 @@ assoc_connect(struct assocs *as, struct assoc *a, uint32_t key_id, const struct 
 	t->hint = hint;
 	t->started = now;
 	t->resend_ms = RESEND_MS;
-	if (offer_make(as, &t->offer, as->config.n_spis) < 0 || table_insert(&as->attempts, &t->node) < 0) {
+	if (offer_make(as, &t->offer, as->config.n_spis) < 0 ||
+	    table_insert(&as->attempts, &t->node) < 0) {
 		offer_drop(as, &t->offer);
 		free(t);
 		return;
@@ -182,7 +190,8 @@ assoc_connect(struct assocs *as, struct assoc *a, uint32_t key_id, const struct 
 }
 
 void
-assocs_initiated(struct assocs *as, uint32_t token, const struct keys_initiated *m, struct monotime now)
+assocs_initiated(
+    struct assocs *as, uint32_t token, const struct keys_initiated *m, struct monotime now)
 {
 	struct attempt *t = attempt_find(as, token);
 
@@ -230,7 +239,8 @@ assocs_handshake2(struct assocs *as, const struct endpoint *from, const uint8_t 
 }
 
 void
-assocs_finished(struct assocs *as, uint32_t token, const struct keys_session *m, struct monotime now)
+assocs_finished(
+    struct assocs *as, uint32_t token, const struct keys_session *m, struct monotime now)
 {
 	struct attempt *t = attempt_find(as, token);
 	struct sa_pair *p;
@@ -295,14 +305,16 @@ attempts_tick(struct assocs *as, struct assoc *a, struct monotime now)
 			char ep[ENDPOINT_STRLEN];
 
 			if (!a->up)
-				snprintf(a->problem, sizeof(a->problem), "no answer to the handshake from %s",
+				snprintf(a->problem, sizeof(a->problem),
+				    "no answer to the handshake from %s",
 				    endpoint_format(&t->ep, ep));
 			attempt_drop(as, t);
 			continue;
 		}
 		if (t->handle != 0 && !t->hint && !monotime_before(now, t->resend))
 			attempt_send(as, t, now);
-		next = monotime_earliest(next, t->handle != 0 && !t->hint ? monotime_earliest(end, t->resend) : end);
+		next = monotime_earliest(
+		    next, t->handle != 0 && !t->hint ? monotime_earliest(end, t->resend) : end);
 	}
 	return next;
 }
@@ -340,7 +352,8 @@ assocs_cookie(struct assocs *as, const struct endpoint *from, const uint8_t *bod
 		return;
 	}
 	memcpy(t->cookie, cookie, sizeof(t->cookie));
-	if (t->cookies++ < COOKIES_MAX) /* forged ones do not make us send much; the true one counts at the next resend */
+	if (t->cookies++ <
+	    COOKIES_MAX) /* forged ones do not make us send much; the true one counts at the next resend */
 		attempt_send(as, t, now);
 }
 
@@ -377,7 +390,8 @@ jobs_expire(struct assocs *as, struct monotime now)
 }
 
 static void
-send_message2(struct assocs *as, const struct endpoint *to, const struct hs_header *h, const uint8_t *noise)
+send_message2(
+    struct assocs *as, const struct endpoint *to, const struct hs_header *h, const uint8_t *noise)
 {
 	uint8_t body[HS2_LEN];
 
@@ -387,11 +401,13 @@ send_message2(struct assocs *as, const struct endpoint *to, const struct hs_head
 }
 
 /*
- * A message 1 we have already answered gets the same answer; one being worked on none yet. Whoever repeats it may have
- * changed the header, which proves nothing. Answered at two addresses, its slot proves neither.
+ * A message 1 we have already answered gets the same answer; one being worked on none yet. Whoever
+ * repeats it may have changed the header, which proves nothing. Answered at two addresses, its slot
+ * proves neither.
  */
 static bool
-seen_before(struct assocs *as, const struct endpoint *from, const struct hs_header *h, const uint8_t *noise)
+seen_before(
+    struct assocs *as, const struct endpoint *from, const struct hs_header *h, const uint8_t *noise)
 {
 	for (struct respond_job *j = as->jobs; j != NULL; j = j->next)
 		if (memcmp(j->noise, noise, HS_NOISE_LEN) == 0)
@@ -410,8 +426,8 @@ seen_before(struct assocs *as, const struct endpoint *from, const struct hs_head
 }
 
 static void
-job_start(struct assocs *as, struct group *g, const struct endpoint *from, const struct hs_header *h,
-    const uint8_t *noise, struct monotime now)
+job_start(struct assocs *as, struct group *g, const struct endpoint *from,
+    const struct hs_header *h, const uint8_t *noise, struct monotime now)
 {
 	struct keys_respond m = { .key_id = h->key_id, .suite = h->suite };
 	struct respond_job *j = calloc(1, sizeof(*j));
@@ -422,7 +438,8 @@ job_start(struct assocs *as, struct group *g, const struct endpoint *from, const
 		free(j);
 		return;
 	}
-	j->token = ++as->next_job; /* the id is the other's choice, and another may choose the same */
+	j->token =
+	    ++as->next_job; /* the id is the other's choice, and another may choose the same */
 	j->group = g;
 	g->refs++;
 	j->from = *from;
@@ -488,11 +505,12 @@ begun_by_us(const struct assoc *a, const struct endpoint *ep)
 }
 
 /*
- * May this authentic message 1 take the half-open slot? It may be a recorded one, so it changes nothing else. What it replaces in
- * the slot is freed: an earlier one, by the peer's count.
+ * May this authentic message 1 take the half-open slot? It may be a recorded one, so it changes
+ * nothing else. What it replaces in the slot is freed: an earlier one, by the peer's count.
  */
 static bool
-slot_take(struct assocs *as, struct assoc *a, const struct hs_payload *peer, const struct endpoint *from)
+slot_take(
+    struct assocs *as, struct assoc *a, const struct hs_payload *peer, const struct endpoint *from)
 {
 	if (!attempt_later(peer->start, peer->attempt, a->confirmed_start, a->confirmed_attempt)) {
 		stats_count(STAT_HS_REPLAYED);
@@ -519,7 +537,8 @@ slot_take(struct assocs *as, struct assoc *a, const struct hs_payload *peer, con
 }
 
 static void
-job_answer(struct assocs *as, struct respond_job *j, const struct keys_session *m, struct monotime now)
+job_answer(
+    struct assocs *as, struct respond_job *j, const struct keys_session *m, struct monotime now)
 {
 	struct assoc *a;
 	struct sa_pair *p;
@@ -550,7 +569,8 @@ job_answer(struct assocs *as, struct respond_job *j, const struct keys_session *
 }
 
 void
-assocs_responded(struct assocs *as, uint32_t token, const struct keys_session *m, struct monotime now)
+assocs_responded(
+    struct assocs *as, uint32_t token, const struct keys_session *m, struct monotime now)
 {
 	for (struct respond_job **at = &as->jobs; *at != NULL; at = &(*at)->next) {
 		if ((*at)->token != token)

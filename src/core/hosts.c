@@ -24,6 +24,7 @@
 #define BURST_MS	  200
 #define RESOLVE_AGAIN_MS  60000
 #define RESOLVE_FAILED_MS 10000
+#define STRANGE_PER_S	  100 /* handshakes begun with hosts that never were a peer, all together */
 #define SEEN_MAX	  4096
 #define TROUBLE_BURST	  10
 
@@ -173,6 +174,30 @@ discover_answer(struct engine *e, const struct discover *heard, const struct end
 
 /* --- hearing --- */
 
+/*
+ * Somebody has to go, so that a flood of invented hosts does not keep a true one out: the one not
+ * heard of for longest.
+ */
+static void
+hosts_make_room(struct engine *e)
+{
+	struct host *oldest = NULL;
+	struct table_iter it = { 0 };
+	struct table_node *n;
+
+	while ((n = table_next(&e->hosts->table, &it)) != NULL) {
+		struct host *h = TABLE_ENTRY(n, struct host, node);
+
+		if (oldest == NULL || monotime_before(h->at, oldest->at))
+			oldest = h;
+	}
+	if (oldest == NULL)
+		return;
+	stats_count(STAT_HOSTS_FULL);
+	table_remove(&e->hosts->table, &oldest->node);
+	free(oldest);
+}
+
 static struct host *
 host_note(struct engine *e, const struct discover *d, const struct endpoint *ep, bool multicast,
     bool *fresh)
@@ -182,13 +207,12 @@ host_note(struct engine *e, const struct discover *d, const struct endpoint *ep,
 
 	if (host == NULL) {
 		if (h->table.count >= HOSTS_MAX)
-			hosts_expire(h, HOST_TTL_MS, engine_now(e));
+			hosts_make_room(e);
 		host = calloc(1, sizeof(*host));
 		if (host == NULL)
 			return NULL;
 		host->host_id = d->host_id;
 		if (table_insert(&h->table, &host->node) < 0) {
-			stats_count(STAT_HOSTS_FULL);
 			free(host);
 			return NULL;
 		}
@@ -197,6 +221,7 @@ host_note(struct engine *e, const struct discover *d, const struct endpoint *ep,
 		 (host->heard.start != d->start || host->heard.n_keys != d->n_keys ||
 		     ((host->heard.flags ^ d->flags) & DISCOVER_FLAG_CLEAR) != 0 ||
 		     memcmp(host->heard.keys, d->keys, d->n_keys * sizeof(d->keys[0])) != 0);
+	host->again |= monotime_is_set(host->at) && host->heard.seq != d->seq;
 	host->ep = *ep;
 	host->heard = *d;
 	host->at = engine_now(e);
@@ -222,6 +247,11 @@ consider_group(struct engine *e, struct host *host, struct group *g)
 	}
 	if (e->host_id > host->host_id)
 		return true;
+	if ((a == NULL || a->peer_start == 0) &&
+	    !bucket_take(&e->hosts->strange, STRANGE_PER_S, STRANGE_PER_S, engine_now(e))) {
+		stats_count(STAT_RATE_LIMITED);
+		return false;
+	}
 	if (a == NULL)
 		a = assoc_get(&e->assocs, host->host_id, g, engine_now(e));
 	if (a != NULL)
@@ -517,6 +547,7 @@ hosts_tick(struct engine *e, struct monotime now)
 		uint16_t jitter;
 
 		announce_now(e);
+		hosts_expire(h, HOST_TTL_MS, now);
 		random_bytes(&jitter, sizeof(jitter));
 		if (h->burst > 0) {
 			h->burst--;

@@ -29,6 +29,7 @@ struct host {
 	uint64_t host_id;
 	struct endpoint ep; /* where it was last heard from; a hint */
 	struct discover heard;
+	bool again; /* heard more than one DISCOVER of it: no stray or spoilt one */
 	struct monotime at;
 	bool multicast; /* heard by multicast (or from a relay), not only as a configured peer */
 	char told[GROUP_TROUBLE_MAX]; /* what is wrong with it, as the log has it */
@@ -58,6 +59,7 @@ struct hosts {
 	struct monotime due;   /* next DISCOVER */
 	struct bucket trouble; /* lines in the log; anybody can cause them */
 	struct monotime resolve_due;
+	struct bucket strange; /* handshakes begun with hosts that never were a peer */
 };
 
 struct engine;

@@ -474,7 +474,8 @@ command_peer_list(struct request *r)
 	while ((n = table_next(&e->hosts->table, &it)) != NULL) {
 		const struct host *h = TABLE_ENTRY(n, struct host, node);
 
-		print_peer(r->out, e, h->host_id, h, engine_now(e));
+		if (h->again || sum_up(e, h->host_id).all > 0)
+			print_peer(r->out, e, h->host_id, h, engine_now(e));
 	}
 	for (const struct assoc *a = e->assocs.first; a != NULL; a = a->next)
 		if (!printed_before(e, a))
@@ -692,7 +693,7 @@ command_stats(struct request *r)
 	};
 	const uint64_t *varp = varp_counters(r->engine->varp);
 
-	for (enum stat s = 0; s < STAT_COUNT; s++)
+	for (enum stats_id s = 0; s < STAT_COUNT; s++)
 		print_counter(r->out, stats_name(s), stats_values[s], stats_help(s));
 	for (enum esp_verdict v = ESP_OK + 1; v < ESP_VERDICT_COUNT; v++)
 		print_counter(r->out, esp_verdict_name(v), assoc_esp_verdicts[v], esp_help[v]);

@@ -111,29 +111,38 @@ tell_forget(void *arg, uint32_t handle)
 	(void)keyscli_ask(((struct engine *)arg)->keys, KEYS_FORGET, 0, &m, sizeof(m));
 }
 
+/* What a neighbour can cause by forged clear messages must not fill the log. */
+static bool
+worth_a_line(const struct engine *e)
+{
+	static struct bucket lines;
+
+	return bucket_take(&lines, 1, 100, engine_now(e));
+}
+
 static void
 assoc_is_up(void *arg, struct assoc *a, bool fresh)
 {
 	struct engine *e = arg;
-
 	char ep[ENDPOINT_STRLEN];
 
 	exchange_up(e, a, fresh);
 	vnetctl_path_changed(e, a);
-	if (fresh) {
+	if (fresh && worth_a_line(e))
 		log_info("host %016" PRIx64 " at %s: up (%s%s%s)", a->key.host_id,
 		    endpoint_format(&a->ep, ep), a->group->suite->name,
 		    a->group->key[0] != '\0' ? ", key " : "", a->group->key);
+	if (fresh)
 		state_memo_changed(e);
-	}
 	engine_kick(e);
 }
 
 static void
 assoc_is_down(void *arg, struct assoc *a)
 {
-	log_info("host %016" PRIx64 ": down (%s%s%s)", a->key.host_id, a->group->suite->name,
-	    a->problem[0] != '\0' ? "): " : ")", a->problem);
+	if (worth_a_line(arg))
+		log_info("host %016" PRIx64 ": down (%s)%s%s", a->key.host_id,
+		    a->group->suite->name, a->problem[0] != '\0' ? ": " : "", a->problem);
 	exchange_down(arg, a);
 	state_memo_changed(arg);
 }
@@ -323,8 +332,6 @@ channel_replaced(struct engine *e, enum role role, int fd)
 		if (transport_fd6(e->transport) >= 0)
 			(void)privcli_keep_fd(
 			    e->priv, PRIV_KEEP_UDP6, "", transport_fd6(e->transport));
-		(void)privcli_keep_fd(
-		    e->priv, PRIV_KEEP_CONTROL, "", control_listen_fd(e->control));
 		vnetctl_keep_all(e);
 		state_store_again(e);
 	}
@@ -413,7 +420,7 @@ prepare(struct engine *e, const struct role_start *start)
 }
 
 static void
-open_sockets(struct engine *e)
+open_sockets(struct engine *e, int control_fd)
 {
 	struct priv_sockets s;
 	int err = privcli_sockets(e->priv, e->config.port, &s);
@@ -425,7 +432,7 @@ open_sockets(struct engine *e)
 	    e->loop, e->pool, s.udp4, s.udp6, datagram_received, datagrams_done, e);
 	need(e->transport, "the transport");
 	transport_set_group(e->transport, &e->config.group, e->config.group_ttl, e->config.port);
-	e->control = control_new(e, s.control);
+	e->control = control_new(e, control_fd);
 	need(e->control, "the control socket");
 }
 
@@ -459,7 +466,7 @@ role_engine_main(void)
 	sandbox_enter(ROLE_ENGINE, &e->options);
 	state_load_settings(e);
 	start_protocol(e);
-	open_sockets(e);
+	open_sockets(e, start.control);
 	state_load_vnets(e);
 	vnetctl_links_changed(e);
 	if (loop_watch(e->loop, &parent_watch, ROLE_PARENT_FD, EPOLLIN, parent_readable, e) < 0)

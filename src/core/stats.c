@@ -13,13 +13,13 @@ static const struct {
 };
 
 const char *
-stats_name(enum stat s)
+stats_name(enum stats_id s)
 {
 	return texts[s].name;
 }
 
 const char *
-stats_help(enum stat s)
+stats_help(enum stats_id s)
 {
 	return texts[s].help;
 }

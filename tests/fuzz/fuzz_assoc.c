@@ -41,7 +41,7 @@ enum { RING = 128, ANSWERS = 256, PACKETS = 8, DATAGRAM_MAX = 512, STEPS_MAX = 4
 	X(ESP_TX)          \
 	X(ESP_UNKNOWN_SPI)
 
-static const enum stat classes[] = {
+static const enum stats_id classes[] = {
 #define X(name) STAT_##name,
 	CLASSES(X)
 #undef X

@@ -203,13 +203,15 @@ trouble_is_told(void **state)
 	assert_false(group_trouble(gs, g, &d, text));
 	d.keys[0].suites = 1u << SUITE_AES256GCM;
 	assert_true(group_trouble(gs, g, &d, text));
-	assert_string_equal(text, "suites differ: key \"site\" has vnets with aes128-sha1 here and with aes256gcm there");
+	assert_string_equal(text,
+	    "suites differ: key \"site\" has vnets with aes128-sha1 here and with aes256gcm there");
 	d.keys[0].key_id = 0x11; /* has no part in the group, but no other key either */
 	assert_false(group_trouble(gs, g, &d, text));
 	d.keys[1] = (struct discover_key){ 0x33, 1u << SUITE_AES128_SHA1 };
 	d.n_keys = 2;
 	assert_true(group_trouble(gs, g, &d, text));
-	assert_string_equal(text, "keys differ: \"site\" is 00000022 here, and that host has not got it but 00000033");
+	assert_string_equal(text,
+	    "keys differ: \"site\" is 00000022 here, and that host has not got it but 00000033");
 	g->vnets = 0;
 	assert_false(group_trouble(gs, g, &d, text));
 	group_put(gs, g);
