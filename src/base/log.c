@@ -54,7 +54,7 @@ format_prefix(char *line, size_t size, enum log_level level, const char *module)
 	return (size_t)n < size ? (size_t)n : size - 1;
 }
 
-static void
+__attribute__((format(printf, 4, 0))) static void
 format_text(char *text, size_t size, int err, const char *fmt, va_list ap)
 {
 	size_t len;
@@ -94,7 +94,7 @@ append_escaped(char *line, size_t len, const char *text)
 	return len;
 }
 
-static void
+__attribute__((format(printf, 4, 0))) static void
 emit(enum log_level level, const char *module, int err, const char *fmt, va_list ap)
 {
 	char text[TEXT_MAX];

@@ -473,7 +473,7 @@ sxp_out_atom(struct sxp_out *o, const char *text)
 		out_char(o, '"');
 }
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 out_vfmt(struct sxp_out *o, const char *fmt, va_list ap)
 {
 	char *text;
