@@ -68,8 +68,8 @@ check_round_trip(const struct sxp *e)
 {
 	struct sxp_out first = print(e), second;
 	struct sxp_parser *p = sxp_parser_new(SIZE_MAX);
-	struct sxp *again;
-	size_t used;
+	struct sxp *again = NULL;
+	size_t used = 0;
 
 	check(p && sxp_parser_feed(p, first.text, first.len, &used, &again) == 1);
 	check(used == first.len - 1);
