@@ -314,12 +314,6 @@ control_free(struct control *c)
 	free(c);
 }
 
-int
-control_listen_fd(const struct control *c)
-{
-	return c->fd;
-}
-
 /* --- answers that come later --- */
 
 /* Sent, and the next request looked at, from the loop: the caller may be amid what that changes. */

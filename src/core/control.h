@@ -38,7 +38,6 @@ struct request {
 /* listen_fd is consumed. NULL: no memory. */
 struct control *control_new(struct engine *e, int listen_fd);
 void control_free(struct control *c);
-int control_listen_fd(const struct control *c);
 /* The state with that number, and all before, is stored (error 0) or not. */
 void control_stored(struct engine *e, uint64_t number, int error);
 /*

@@ -199,6 +199,8 @@ spawn(struct child *c)
 		fatal("loop");
 	}
 	tell(c, ROLE_OPTIONS, &p->setup->options, sizeof(p->setup->options), -1);
+	if (c->role == ROLE_ENGINE)
+		tell(c, ROLE_CONTROL, NULL, 0, p->setup->control_fd);
 	for (each_child(p, partner)) {
 		if (role_partners(c->role) & 1u << partner->role && partner->pid > 0)
 			join(c, partner);

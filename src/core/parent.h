@@ -12,10 +12,12 @@
 
 struct parent_setup {
 	struct options options;
-	int exe_fd;		/* this program */
-	int starter_fd;		/* --daemon: a pipe to the process that waits until all is ready, else -1 */
-	int notify_fd;		/* connected to the service manager, else -1 */
-	int64_t watchdog_ms;	/* the service manager wants to hear from us this often; 0: it does not */
+	int exe_fd;	/* this program */
+	int control_fd; /* the control socket, for each engine that is started */
+	int starter_fd; /* --daemon: a pipe to the process that waits until all is ready, else -1 */
+	int notify_fd;	/* connected to the service manager, else -1 */
+	int64_t
+	    watchdog_ms; /* the service manager wants to hear from us this often; 0: it does not */
 };
 
 #define PARENT_READY "ready" /* what the starting process reads; anything else is why it failed */

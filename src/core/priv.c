@@ -53,7 +53,6 @@ priv_new(struct loop *loop, const struct priv_host *host)
 
 		close_fd(&h.config);
 		close_fd(&h.state_dir);
-		close_fd(&h.control);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -68,7 +67,6 @@ priv_new(struct loop *loop, const struct priv_host *host)
 		errno = err;
 		return NULL;
 	}
-	priv_state_clean(host->state_dir);
 	return p;
 }
 
@@ -92,14 +90,13 @@ priv_free(struct priv *p)
 	close_fd(&p->memo);
 	close_fd(&p->host.config);
 	close_fd(&p->host.state_dir);
-	close_fd(&p->host.control);
 	free(p);
 }
 
 /* --- sockets --- */
 
 static int
-serve_udp(struct priv *p, const struct priv_socket *q, struct reply *r)
+serve_socket(struct priv *p, const struct priv_socket *q, struct reply *r)
 {
 	int *kept = &p->udp[q->what], fd;
 	uint16_t port;
@@ -123,18 +120,6 @@ serve_udp(struct priv *p, const struct priv_socket *q, struct reply *r)
 }
 
 static int
-serve_socket(struct priv *p, const struct priv_socket *q, struct reply *r)
-{
-	if (q->what != PRIV_KEEP_CONTROL)
-		return serve_udp(p, q, r);
-	if (p->host.control < 0)
-		return privmsg_refuse(
-		    &r->answer, -EADDRINUSE, "another vnetd answers at %s", p->host.control_path);
-	r->fd = p->host.control;
-	return 0;
-}
-
-static int
 keep_socket(int *kept, bool right, struct ipc_msg *m, struct priv_answer *a)
 {
 	if (!right)
@@ -152,19 +137,13 @@ serve_keep_fd(struct priv *p, struct ipc_msg *m, struct priv_answer *a)
 	uint16_t port;
 	int err;
 
-	switch (q->what) {
-	case PRIV_KEEP_TAP:
-		err = priv_link_keep_tap(p->link, q->ifname, m->fd, a);
-		if (err == 0)
-			ipc_take_fd(m);
-		return err;
-	case PRIV_KEEP_CONTROL:
-		return keep_socket(
-		    &p->host.control, priv_socket_is_control(m->fd, p->host.control_path), m, a);
-	default:
+	if (q->what != PRIV_KEEP_TAP)
 		return keep_socket(
 		    &p->udp[q->what], priv_socket_is_udp(m->fd, udp_family[q->what], &port), m, a);
-	}
+	err = priv_link_keep_tap(p->link, q->ifname, m->fd, a);
+	if (err == 0)
+		ipc_take_fd(m);
+	return err;
 }
 
 /* --- bytes --- */
@@ -327,6 +306,7 @@ priv_attach(struct priv *p, int fd)
 	int err;
 
 	detach(p);
+	priv_state_clean(p->host.state_dir);
 	err = loop_watch(p->loop, &p->engine, fd, EPOLLIN, engine_ready, p);
 	if (err)
 		close(fd);

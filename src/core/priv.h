@@ -8,7 +8,6 @@
  */
 
 #include <sys/types.h>
-#include <sys/un.h>
 
 #include "base/loop.h"
 
@@ -17,8 +16,6 @@ struct priv_host {
 	uid_t engine_uid;
 	int config; /* the configuration file; -1: there is none */
 	int state_dir;
-	int control; /* -1: the engine has it and will say so (PRIV_KEEP_CONTROL) */
-	char control_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
 struct priv;

@@ -5,14 +5,11 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/addr.h"
 
-#define UDP_BUFFER	(4 << 20)
-#define CONTROL_BACKLOG 64
+#define UDP_BUFFER (4 << 20)
 
 struct option {
 	int family; /* AF_UNSPEC: both */
@@ -104,69 +101,4 @@ priv_socket_is_udp(int fd, sa_family_t family, uint16_t *port)
 		return false;
 	*port = (uint16_t)ep.port;
 	return true;
-}
-
-static bool
-set_path(struct sockaddr_un *sa, const char *path)
-{
-	memset(sa, 0, sizeof(*sa));
-	sa->sun_family = AF_UNIX;
-	if (strlen(path) >= sizeof(sa->sun_path))
-		return false;
-	strcpy(sa->sun_path, path);
-	return true;
-}
-
-/* A socket whose listener died refuses; one with a full backlog is alive. */
-static bool
-is_alive(const struct sockaddr_un *sa)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool alive = fd >= 0 && (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) == 0 ||
-				    errno == EAGAIN);
-
-	if (fd >= 0)
-		close(fd);
-	return alive;
-}
-
-int
-priv_socket_control(const char *path, gid_t group)
-{
-	struct sockaddr_un sa;
-	struct stat st;
-	mode_t mask;
-	int fd, r;
-
-	if (!set_path(&sa, path))
-		return -ENAMETOOLONG;
-	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
-		return -EEXIST;
-	if (is_alive(&sa))
-		return -EADDRINUSE;
-	if (unlink(path) < 0 && errno != ENOENT)
-		return -errno;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	/* Nobody can connect until owner and mode are what they should be. */
-	mask = umask(0177);
-	r = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
-	umask(mask);
-	if (r < 0 || lchown(path, 0, group) < 0 || chmod(path, 0660) < 0 ||
-	    listen(fd, CONTROL_BACKLOG) < 0)
-		return close_failed(fd);
-	return fd;
-}
-
-bool
-priv_socket_is_control(int fd, const char *path)
-{
-	struct sockaddr_un wanted, sa = { 0 };
-	socklen_t len = sizeof(sa);
-
-	return set_path(&wanted, path) && has_option(fd, SO_DOMAIN, AF_UNIX) &&
-	       has_option(fd, SO_TYPE, SOCK_STREAM) && has_option(fd, SO_ACCEPTCONN, 1) &&
-	       getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
-	       memcmp(&sa, &wanted, sizeof(sa)) == 0;
 }

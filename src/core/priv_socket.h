@@ -15,10 +15,3 @@
 int priv_socket_udp(sa_family_t family, uint16_t port);
 /* Is fd such a socket? Then *port is its. */
 bool priv_socket_is_udp(int fd, sa_family_t family, uint16_t *port);
-
-/*
- * The listening control socket at path, for root and members of group. -EADDRINUSE if one that
- * listens there is alive; a dead one is replaced. Needs root. A descriptor or -errno.
- */
-int priv_socket_control(const char *path, gid_t group);
-bool priv_socket_is_control(int fd, const char *path);

@@ -358,21 +358,17 @@ socket_call(struct privcli *c, enum priv_keep what, uint16_t port, int *fd)
 int
 privcli_sockets(struct privcli *c, uint16_t port, struct priv_sockets *out)
 {
-	struct priv_sockets s = { -1, -1, -1 };
+	struct priv_sockets s = { -1, -1 };
 	int err = socket_call(c, PRIV_KEEP_UDP4, port, &s.udp4);
 
 	if (!err)
 		err = socket_call(c, PRIV_KEEP_UDP6, port, &s.udp6);
-	if (!err || err == -EAFNOSUPPORT)
-		err = socket_call(c, PRIV_KEEP_CONTROL, 0, &s.control);
-	if (!err) {
+	if (!err || err == -EAFNOSUPPORT) {
 		*out = s;
 		return 0;
 	}
 	if (s.udp4 >= 0)
 		close(s.udp4);
-	if (s.udp6 >= 0)
-		close(s.udp6);
 	return err;
 }
 

@@ -81,7 +81,6 @@ struct priv_sockets {
 	int udp4,
 	    udp6; /* bound to port on any address, non-blocking; PMTU discovery off (outer fragments), pktinfo on, large buffers;
 			  * udp6 is v6only, -1 where the machine has no IPv6 */
-	int control; /* listening stream socket RUN-DIR/vnetd.sock, 0660 root:vnet */
 };
 
 /*
@@ -93,7 +92,7 @@ int privcli_sockets(struct privcli *c, uint16_t port, struct priv_sockets *out);
  * Gives a new priv the sockets of the engine (what: as in struct priv_sockets) or the TAP queue of
  * ifname.
  */
-enum priv_keep { PRIV_KEEP_UDP4, PRIV_KEEP_UDP6, PRIV_KEEP_CONTROL, PRIV_KEEP_TAP };
+enum priv_keep { PRIV_KEEP_UDP4, PRIV_KEEP_UDP6, PRIV_KEEP_TAP };
 int privcli_keep_fd(struct privcli *c, enum priv_keep what, const char *ifname, int fd);
 
 /* --- bytes that priv keeps without looking at them --- */

@@ -60,15 +60,9 @@ addr_error(const struct priv_addr *q)
 static const char *
 socket_error(const struct priv_socket *q)
 {
-	switch (q->what) {
-	case PRIV_KEEP_UDP4:
-	case PRIV_KEEP_UDP6:
-		return q->port < 1 || q->port > UINT16_MAX ? "a port out of range" : NULL;
-	case PRIV_KEEP_CONTROL:
-		return NULL;
-	default:
+	if (q->what >= PRIV_KEEP_TAP)
 		return "a socket of no kind";
-	}
+	return q->port < 1 || q->port > UINT16_MAX ? "a port out of range" : NULL;
 }
 
 static const char *

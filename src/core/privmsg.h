@@ -51,7 +51,7 @@ struct priv_addr {
 
 struct priv_socket {
 	uint32_t what; /* enum priv_keep, a socket */
-	uint32_t port; /* 0 for the control socket */
+	uint32_t port;
 };
 
 struct priv_kept {

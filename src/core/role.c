@@ -4,13 +4,16 @@
 #include "core/role.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -74,7 +77,7 @@ role_msg_to_role(const struct ipc_msg *m, enum role to)
 {
 	const struct role_channel *channel;
 
-	if ((m->fd >= 0) != (m->type == ROLE_CHANNEL))
+	if ((m->fd >= 0) != (m->type == ROLE_CHANNEL || m->type == ROLE_CONTROL))
 		return false;
 	switch (m->type) {
 	case ROLE_OPTIONS:
@@ -88,6 +91,7 @@ role_msg_to_role(const struct ipc_msg *m, enum role to)
 		return m->len == 0;
 	case ROLE_RELOAD:
 	case ROLE_PING:
+	case ROLE_CONTROL:
 		return m->len == 0 && to == ROLE_ENGINE;
 	case ROLE_PIDS:
 		return m->len == sizeof(struct role_pids) && to == ROLE_ENGINE;
@@ -159,6 +163,8 @@ check_complete(enum role self, const struct role_start *out)
 		if (role_partners(self) & 1u << r && out->channel[r] < 0)
 			fatalx("started without a channel to %s", role_name(r));
 	}
+	if (self == ROLE_ENGINE && out->control < 0)
+		fatalx("started without a control socket");
 }
 
 void
@@ -174,6 +180,7 @@ role_receive_start(enum role self, struct role_start *out)
 	prctl(PR_SET_NAME, comm); /* a name in ps, or none */
 	for (enum role r = 0; r < ROLE_COUNT; r++)
 		out->channel[r] = -1;
+	out->control = -1;
 
 	next_wait(self, &m);
 	if (m.type != ROLE_OPTIONS)
@@ -184,6 +191,8 @@ role_receive_start(enum role self, struct role_start *out)
 		next_wait(self, &m);
 		if (m.type == ROLE_CHANNEL)
 			set_channel(out, &m);
+		else if (m.type == ROLE_CONTROL)
+			out->control = ipc_take_fd(&m);
 		else if (m.type == ROLE_START)
 			started = true;
 		else if (m.type == ROLE_OPTIONS)
@@ -191,6 +200,29 @@ role_receive_start(enum role self, struct role_start *out)
 		ipc_msg_done(&m);
 	}
 	check_complete(self, out);
+}
+
+int
+role_open_dir(enum role self, const char *name, const char *path)
+{
+	const struct passwd *pw = getpwnam(role_user(self));
+	int place_fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd;
+	struct stat st;
+
+	if (place_fd < 0 || fstat(place_fd, &st) < 0)
+		role_fail("%s directory \"%s\": %s", name, path, strerrordesc_np(errno));
+	if (!pw || st.st_uid != pw->pw_uid)
+		role_fail("%s directory \"%s\": expected user \"%s\" as its owner", name, path,
+		    role_user(self));
+	if (seteuid(pw->pw_uid) < 0)
+		role_fail("cannot become user \"%s\": %s", pw->pw_name, strerrordesc_np(errno));
+	fd = openat(place_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		role_fail("%s directory \"%s\": %s", name, path, strerrordesc_np(errno));
+	if (seteuid(0) < 0)
+		role_fail("cannot become root again: %s", strerrordesc_np(errno));
+	close(place_fd);
+	return fd;
 }
 
 void

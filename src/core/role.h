@@ -14,18 +14,18 @@
 #include "core/options.h"
 
 /* enum suffix, name, user (NULL: stays), in the order they are started */
-#define ROLES(X)                              \
-	X(PARENT, "parent", NULL)             \
-	X(PRIV, "priv", "_vnetpriv")          \
-	X(KEYS, "keys", "_vnetkeys")          \
-	X(RESOLVE, "resolve", "_vnetres")     \
+#define ROLES(X)                          \
+	X(PARENT, "parent", NULL)         \
+	X(PRIV, "priv", "_vnetpriv")      \
+	X(KEYS, "keys", "_vnetkeys")      \
+	X(RESOLVE, "resolve", "_vnetres") \
 	X(ENGINE, "engine", "_vnetd")
 
 enum role {
 #define X(suffix, name, user) ROLE_##suffix,
 	ROLES(X)
 #undef X
-	ROLE_COUNT
+	    ROLE_COUNT
 };
 
 const char *role_name(enum role r);
@@ -36,16 +36,17 @@ const char *role_user(enum role r);
 /* Parent <-> role. */
 enum role_msg {
 	ROLE_OPTIONS = 1, /* parent: struct options, first of all */
-	ROLE_CHANNEL,	  /* parent: struct role_channel and a descriptor: talk to that role over it; replaces an earlier one */
-	ROLE_START,	  /* parent: the channels that exist now have all been sent: seal and say READY */
-	ROLE_READY,	  /* role: sealed, at work */
-	ROLE_FAILED,	  /* role: struct role_failed, before it exits: start-up cannot succeed, do not try again */
-	ROLE_STOP,	  /* parent: end in order, exit 0 */
-	ROLE_RELOAD,	  /* parent: SIGHUP */
-	ROLE_SHUTDOWN,	  /* engine: no body; asks the parent to end everything */
-	ROLE_PIDS,	  /* parent to engine: struct role_pids, at start and after each restart of a role */
-	ROLE_PING,	  /* parent to engine, where a service manager watches: answer from the event loop */
-	ROLE_PONG	  /* engine: answers ROLE_PING; no body */
+	ROLE_CHANNEL, /* parent: struct role_channel and a descriptor: talk to that role over it; replaces an earlier one */
+	ROLE_START, /* parent: the channels that exist now have all been sent: seal and say READY */
+	ROLE_READY, /* role: sealed, at work */
+	ROLE_FAILED, /* role: struct role_failed, before it exits: start-up cannot succeed, do not try again */
+	ROLE_STOP,     /* parent: end in order, exit 0 */
+	ROLE_RELOAD,   /* parent: SIGHUP */
+	ROLE_SHUTDOWN, /* engine: no body; asks the parent to end everything */
+	ROLE_PIDS, /* parent to engine: struct role_pids, at start and after each restart of a role */
+	ROLE_PING, /* parent to engine, where a service manager watches: answer from the event loop */
+	ROLE_PONG, /* engine: answers ROLE_PING; no body */
+	ROLE_CONTROL /* parent to engine: a descriptor: the listening control socket, before ROLE_START */
 };
 
 struct role_channel {
@@ -61,10 +62,11 @@ struct role_pids {
 	uint32_t restarts[ROLE_COUNT];
 };
 
-/* What a role gets at start. Channels are -1 where the role has no such partner, and only there. */
+/* What a role gets at start. Channels are -1 where the role has no such partner, and only there; control is the engine's, else -1. */
 struct role_start {
 	struct options options;
 	int channel[ROLE_COUNT];
+	int control;
 };
 
 /* The roles that r has channels to, as a set of 1u << role. */
@@ -76,6 +78,11 @@ bool role_msg_to_role(const struct ipc_msg *m, enum role to);
 
 /* In a role, first thing: reads ROLE_OPTIONS, ROLE_CHANNELs and ROLE_START from descriptor 3. Ends the process on a broken contract. */
 void role_receive_start(enum role self, struct role_start *out);
+/*
+ * The directory of that name, opened as the role's user, whose it must be (startup.c sees to it): capabilities do not count. Fails by role_fail().
+ * For a process that is root still, with CAP_SETUID.
+ */
+int role_open_dir(enum role self, const char *name, const char *path);
 /* Sends READY. */
 void role_ready(void);
 /* Sends FAILED with the reason, logs it, exits 1. */

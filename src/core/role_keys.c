@@ -56,10 +56,7 @@ role_keys_main(void)
 	int dir_fd;
 
 	role_receive_start(ROLE_KEYS, &start);
-	dir_fd = open(start.options.keys_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir_fd < 0)
-		role_fail(
-		    "keys directory \"%s\": %s", start.options.keys_dir, strerrordesc_np(errno));
+	dir_fd = role_open_dir(ROLE_KEYS, "keys", start.options.keys_dir);
 	if (!noise_global_init())
 		role_fail("OpenSSL lacks an algorithm of the handshake");
 	ring = keyring_new(dir_fd);

@@ -2,7 +2,7 @@
 #define LOG_MODULE "priv"
 
 /*
- * The start of the privileged process. What needs root: to open the configuration file and the state directory, to make the control socket. Afterwards
+ * The start of the privileged process. What needs root: to open the configuration file. Afterwards
  * it keeps CAP_NET_ADMIN (TAPs, links, SO_RCVBUFFORCE) and opens files in STATE-DIR and /dev/net/tun only. System calls that sandbox_tables.c must allow then:
  *
  *	channels, loop	recvmsg, sendmsg, epoll_*, close
@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,22 +23,8 @@
 
 #include "base/log.h"
 #include "core/priv.h"
-#include "core/priv_socket.h"
 #include "core/role.h"
 #include "core/sandbox.h"
-
-#define CONTROL_NAME  "vnetd.sock"
-#define CONTROL_GROUP "vnet"
-
-static const struct passwd *
-find_user(enum role r)
-{
-	const struct passwd *pw = getpwnam(role_user(r));
-
-	if (!pw)
-		role_fail("no user \"%s\"; run: systemd-sysusers", role_user(r));
-	return pw;
-}
 
 /* -1 if there is none and none was asked for. */
 static int
@@ -50,6 +35,9 @@ open_config(const struct options *o)
 
 	if (fd < 0 && errno == ENOENT && !o->config_given)
 		return -1;
+	if (fd < 0 && errno == EACCES)
+		role_fail("%s: closed to root, expected a file of root or one that all may read",
+		    o->config);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		role_fail("%s: %s", o->config, strerrordesc_np(errno));
 	if (!S_ISREG(st.st_mode))
@@ -58,38 +46,6 @@ open_config(const struct options *o)
 		role_fail("%s: mode %04o lets others write it, expected 0644 or less", o->config,
 		    st.st_mode & 07777);
 	return fd;
-}
-
-/* The parent has made it and given it to our user (startup.c). */
-static int
-open_state_dir(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		role_fail("state directory %s: %s", path, strerrordesc_np(errno));
-	if (st.st_uid != find_user(ROLE_PRIV)->pw_uid)
-		role_fail("state directory %s: expected user \"%s\" as its owner", path,
-		    role_user(ROLE_PRIV));
-	return fd;
-}
-
-/* -1 if one that listens there is alive: it is the engine's, and we have been restarted. */
-static int
-open_control(const char *run_dir, char *path, size_t size)
-{
-	const struct group *gr = getgrnam(CONTROL_GROUP);
-	int n = snprintf(path, size, "%s/%s", run_dir, CONTROL_NAME), fd;
-
-	if (!gr)
-		role_fail("no group \"%s\"; run: systemd-sysusers", CONTROL_GROUP);
-	if (n < 0 || (size_t)n >= size)
-		role_fail("%s/%s: expected at most %zu bytes", run_dir, CONTROL_NAME, size - 1);
-	fd = priv_socket_control(path, gr->gr_gid);
-	if (fd < 0 && fd != -EADDRINUSE)
-		role_fail("%s: %s", path, strerrordesc_np(-fd));
-	return fd < 0 ? -1 : fd;
 }
 
 static void
@@ -119,6 +75,7 @@ parent_ready(void *arg, uint32_t events)
 int
 role_priv_main(void)
 {
+	const struct passwd *engine;
 	struct role_start start;
 	struct priv_host host = { 0 };
 	struct loop_fd parent = { 0 };
@@ -127,11 +84,12 @@ role_priv_main(void)
 	int status;
 
 	role_receive_start(ROLE_PRIV, &start);
-	host.engine_uid = find_user(ROLE_ENGINE)->pw_uid;
+	engine = getpwnam(role_user(ROLE_ENGINE));
+	if (!engine)
+		role_fail("no user \"%s\"; run: systemd-sysusers", role_user(ROLE_ENGINE));
+	host.engine_uid = engine->pw_uid;
 	host.config = open_config(&start.options);
-	host.state_dir = open_state_dir(start.options.state_dir);
-	host.control = open_control(
-	    start.options.run_dir, host.control_path, sizeof(host.control_path));
+	host.state_dir = role_open_dir(ROLE_PRIV, "state", start.options.state_dir);
 	loop = loop_new();
 	p = loop ? priv_new(loop, &host) : NULL;
 	if (!p)

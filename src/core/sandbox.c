@@ -20,13 +20,10 @@
 #include "core/sandbox_tables.h"
 
 #define TUN_DEVICE "/dev/net/tun"
-#define EMPTY_DIR  "empty" /* beneath the run directory */
 
 struct seal {
 	enum role role;
 	const struct options *options;
-	uid_t uid;
-	gid_t gid;
 	int abi;
 	int ruleset_fd;
 };
@@ -43,34 +40,37 @@ static void __attribute__((noreturn)) step_failed(enum role r, const char *step,
 	role_fail("sandbox: %s%s%s", step, why ? ": " : "", why ? why : "");
 }
 
-static void
-find_user(struct seal *s)
+static const struct passwd *
+find_user(const struct seal *s, enum role r)
 {
-	const struct passwd *pw;
+	const struct passwd *pw = getpwnam(role_user(r));
 
-	errno = 0;
-	pw = getpwnam(role_user(s->role));
-	if (!pw)
-		role_fail("sandbox: no user \"%s\"", role_user(s->role));
-	if (pw->pw_uid == 0 || pw->pw_gid == 0)
-		role_fail("sandbox: user \"%s\" is root", role_user(s->role));
-	s->uid = pw->pw_uid;
-	s->gid = pw->pw_gid;
+	if (!pw || pw->pw_uid == 0 || pw->pw_gid == 0)
+		step_failed(s->role,
+		    pw ? "the user of a role is root" : "the user of a role is missing", 0);
+	return pw;
 }
 
-/* Whether the user could open it without DAC_OVERRIDE; a device that is not there needs none. */
-static bool
-may_open_tun(uid_t uid, gid_t gid)
+/* DAC_OVERRIDE where priv's user could not open it otherwise; a device that is not there needs none. */
+static uint64_t
+tun_caps(const struct passwd *pw)
 {
+	mode_t needed = S_IROTH | S_IWOTH;
 	struct stat st;
 
 	if (stat(TUN_DEVICE, &st) < 0)
-		return true;
-	if (st.st_uid == uid)
-		return (st.st_mode & 0600) == 0600;
-	if (st.st_gid == gid)
-		return (st.st_mode & 0060) == 0060;
-	return (st.st_mode & 0006) == 0006;
+		return 0;
+	if (st.st_uid == pw->pw_uid)
+		needed = S_IRUSR | S_IWUSR;
+	else if (st.st_gid == pw->pw_gid)
+		needed = S_IRGRP | S_IWGRP;
+	return (st.st_mode & needed) == needed ? 0 : 1ull << CAP_DAC_OVERRIDE;
+}
+
+static bool
+may_override(void)
+{
+	return capng_have_capability(CAPNG_PERMITTED, CAP_DAC_OVERRIDE);
 }
 
 static void
@@ -85,26 +85,36 @@ set_caps(uint64_t caps, capng_type_t type)
 static void
 change_user(const struct seal *s)
 {
+	const struct passwd *pw = find_user(s, s->role);
 	uint64_t caps = sandbox_roles[s->role].caps;
 
-	if (s->role == ROLE_PRIV && !may_open_tun(s->uid, s->gid))
-		caps |= 1ull << CAP_DAC_OVERRIDE;
+	if (s->role == ROLE_PRIV && tun_caps(pw)) {
+		if (!may_override())
+			role_fail("%s: user \"%s\" may not open it, expected mode 0666 (or the "
+				  "capability DAC_OVERRIDE)",
+			    TUN_DEVICE, pw->pw_name);
+		caps |= tun_caps(pw);
+	}
 	if (capng_lock() < 0)
 		step_failed(s->role, "capabilities cannot be locked", errno);
 	capng_clear(CAPNG_SELECT_BOTH);
 	set_caps(caps, CAPNG_EFFECTIVE | CAPNG_PERMITTED);
-	if (capng_change_id((int)s->uid, (int)s->gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) <
-	    0)
+	if (capng_change_id(
+		(int)pw->pw_uid, (int)pw->pw_gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) < 0)
 		step_failed(s->role, "user and capabilities cannot be changed", errno);
 }
 
-/* The parent stays uid 0 and able to regain by exec what its children's start needs, no more. */
+/* The parent stays uid 0. What its children's start needs is theirs by exec, and not in effect here. */
 static void
-cut_parent(void)
+cut_parent(const struct seal *s)
 {
+	uint64_t start = sandbox_start_caps;
+
+	if (may_override()) /* else priv says what it lacks */
+		start |= tun_caps(find_user(s, ROLE_PRIV));
 	capng_clear(CAPNG_SELECT_BOTH);
 	set_caps(sandbox_roles[ROLE_PARENT].caps, CAPNG_EFFECTIVE | CAPNG_PERMITTED);
-	set_caps(sandbox_bounding_caps, CAPNG_BOUNDING_SET);
+	set_caps(start, CAPNG_PERMITTED | CAPNG_BOUNDING_SET);
 	if (capng_apply(CAPNG_SELECT_BOTH) < 0)
 		step_failed(ROLE_PARENT, "capabilities cannot be given up", errno);
 }
@@ -169,24 +179,6 @@ enforce_landlock(const struct seal *s)
 		step_failed(s->role, "Landlock", -r);
 }
 
-/* Instead of Landlock, for roles that open nothing. Before the uid changes. */
-static void
-enter_empty_root(const struct seal *s)
-{
-	char path[OPTION_PATH_MAX + sizeof(EMPTY_DIR) + 1];
-	struct stat st;
-
-	if (s->abi > 0 || sandbox_roles[s->role].needs_files)
-		return;
-	snprintf(path, sizeof(path), "%s/%s", s->options->run_dir, EMPTY_DIR);
-	if (mkdir(path, 0500) < 0 && errno != EEXIST)
-		step_failed(s->role, "empty directory", errno);
-	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != 0 || st.st_mode & 022)
-		step_failed(s->role, "empty directory is not a directory of root", 0);
-	if (chroot(path) < 0 || chdir("/") < 0)
-		step_failed(s->role, "chroot to the empty directory", errno);
-}
-
 static int
 add_calls(scmp_filter_ctx ctx, enum role r, const struct sandbox_call *calls, size_t n)
 {
@@ -205,7 +197,6 @@ add_calls(scmp_filter_ctx ctx, enum role r, const struct sandbox_call *calls, si
 	return 0;
 }
 
-/* no_new_privs is the roles' alone: the parent's children get their start's capabilities by exec. */
 static void
 load_filter(enum role r)
 {
@@ -215,8 +206,6 @@ load_filter(enum role r)
 	if (!ctx)
 		step_failed(r, "seccomp", ENOMEM);
 	err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	if (err == 0)
-		err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, r != ROLE_PARENT);
 	if (err == 0)
 		err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (err == 0)
@@ -230,41 +219,26 @@ load_filter(enum role r)
 		step_failed(r, "seccomp", -err);
 }
 
+/* openat() stands for all calls that open files: test_sandbox.c sees to it. */
+static bool
+opens_files(enum role r)
+{
+	bool found = r == ROLE_PARENT;
+
+	for (size_t i = 0; i < sandbox_n_calls; i++)
+		found |= sandbox_calls[i].nr == SCMP_SYS(openat) &&
+			 sandbox_calls[i].roles & 1u << r;
+	return found;
+}
+
 static void
 describe(const struct seal *s)
 {
 	if (s->abi > 0)
 		snprintf(description, sizeof(description), "landlock abi %d, seccomp kill", s->abi);
-	else if (sandbox_roles[s->role].needs_files)
-		snprintf(description, sizeof(description),
-		    "no landlock: files by uid only, seccomp kill");
 	else
-		snprintf(
-		    description, sizeof(description), "no landlock: empty chroot, seccomp kill");
-}
-
-/* Capabilities last: without no_new_privs the steps before need SYS_ADMIN. */
-static void
-seal_parent(struct seal *s)
-{
-	set_limits(ROLE_PARENT);
-	enforce_landlock(s);
-	load_filter(ROLE_PARENT);
-	cut_parent();
-}
-
-static void
-seal_role(struct seal *s)
-{
-	find_user(s);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		step_failed(s->role, "no new privileges", errno);
-	enter_empty_root(s);
-	change_user(s);
-	set_limits(s->role);
-	die_with_parent(s->role);
-	enforce_landlock(s);
-	load_filter(s->role);
+		snprintf(description, sizeof(description), "no landlock: %s, seccomp kill",
+		    opens_files(s->role) ? "files by uid only" : "opens no files");
 }
 
 void
@@ -274,10 +248,19 @@ sandbox_enter(enum role r, const struct options *o)
 
 	prepare_landlock(&s);
 	describe(&s);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		step_failed(r, "no new privileges", errno);
+	if (capng_get_caps_process() < 0)
+		step_failed(r, "capabilities cannot be read", errno);
 	if (r == ROLE_PARENT)
-		seal_parent(&s);
+		cut_parent(&s);
 	else
-		seal_role(&s);
+		change_user(&s);
+	set_limits(r);
+	if (r != ROLE_PARENT)
+		die_with_parent(r);
+	enforce_landlock(&s);
+	load_filter(r);
 	log_debug("sealed: %s", description);
 }
 

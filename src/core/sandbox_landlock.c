@@ -48,7 +48,6 @@ static const uint64_t access_rights[] = {
 			  FS_IOCTL_DEV,
 	[ACCESS_KEEP] = FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
 			LANDLOCK_ACCESS_FS_REMOVE_FILE | FS_TRUNCATE,
-	[ACCESS_SOCKET] = LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE,
 };
 
 static uint64_t
@@ -91,8 +90,6 @@ static int
 open_place(const struct sandbox_path *p, const struct options *o)
 {
 	switch (p->place) {
-	case PLACE_RUN_DIR:
-		return open(o->run_dir, O_PATH | O_CLOEXEC);
 	case PLACE_STATE_DIR:
 		return open(o->state_dir, O_PATH | O_CLOEXEC);
 	case PLACE_KEYS_DIR:

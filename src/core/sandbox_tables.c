@@ -14,26 +14,20 @@
 const struct sandbox_role sandbox_roles[ROLE_COUNT] = {
 	[ROLE_PARENT] = {
 		.caps = CAP(SETUID) | CAP(SETGID) | CAP(KILL),
-		.needs_files = true,
 		.dns = true,
 	},
 	[ROLE_PRIV] = {
 		.caps = CAP(NET_ADMIN) | CAP(NET_RAW),
 		.files = 16384, /* a duplicate of every TAP queue */
-		.needs_files = true,
 	},
-	[ROLE_KEYS] = { .files = 64, .needs_files = true },
-	[ROLE_RESOLVE] = { .files = 64, .needs_files = true, .dns = true },
+	[ROLE_KEYS] = { .files = 64 },
+	[ROLE_RESOLVE] = { .files = 64, .dns = true },
 	[ROLE_ENGINE] = { .files = 16384 }, /* every TAP queue, clients of the control socket */
 };
 
-/*
- * SETPCAP, SETUID, SETGID: to give up the rest. SYS_CHROOT: without Landlock. DAC_OVERRIDE: directories that belong to the
- * roles' users, and /dev/net/tun where only root may open it. CHOWN: the control socket's group.
- */
-const uint64_t sandbox_bounding_caps = CAP(SETPCAP) | CAP(SETUID) | CAP(SETGID) | CAP(SYS_CHROOT) |
-				       CAP(DAC_OVERRIDE) | CAP(CHOWN) | CAP(NET_ADMIN) |
-				       CAP(NET_RAW);
+/* SETPCAP, SETUID, SETGID: to give up the rest. DAC_OVERRIDE comes to them where only root may open /dev/net/tun. */
+const uint64_t sandbox_start_caps = CAP(SETPCAP) | CAP(SETUID) | CAP(SETGID) | CAP(NET_ADMIN) |
+				    CAP(NET_RAW);
 
 #define START	1u /* the parent's own, and every process between exec and its seal */
 #define PRIV	(1u << ROLE_PRIV)
@@ -208,7 +202,6 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(START, wait4, "roles that end"),
 	CALL(START, kill, "roles that lie or do not stop"),
 	CALL(START, socketpair, "channels"),
-	CALL(START, dup, "directories of priv"),
 	CALL(START, dup2, "descriptors of a role"),
 	CALL(START, dup3, "descriptors of a role"),
 	CALL(START, close_range, "descriptors of a role"),
@@ -223,17 +216,7 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(START, setrlimit, "limits"),
 	CALL(START, sched_getaffinity, "number of processors"),
 	CALL(START, fstatfs, "libcap-ng: is /proc what it should be?"),
-	CALL(START, umask, "control socket"),
-	CALL(START, mkdir, "empty root without Landlock"),
-	CALL(START, unlink, "control socket of an earlier run"),
-	CALL(START, chmod, "control socket"),
-	CALL(START, fchmod, "directories of priv"),
-	CALL(START, fchmodat, "control socket"),
-	CALL(START, lchown, "control socket"),
-	CALL(START, fchown, "control socket"),
-	CALL(START, fchownat, "control socket"),
-	CALL(START, listen, "control socket"),
-	CALL(START, socket, "control socket, netlink of the engine"),
+	CALL(START, socket, "netlink of priv and the engine"),
 	CALL(START, setsockopt, "sockets made before the seal"),
 	CALL(START, getsockopt, "sockets made before the seal"),
 	CALL(START, ioctl, "devices looked at before the seal"),
@@ -243,8 +226,6 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(START, setresuid, "seal"),
 	CALL(START, setresgid, "seal"),
 	CALL(START, setgroups, "seal"),
-	CALL(START, chroot, "empty root without Landlock"),
-	CALL(START, chdir, "empty root without Landlock"),
 	CALL(START, landlock_create_ruleset, "seal"),
 	CALL(START, landlock_add_rule, "seal"),
 	CALL(START, landlock_restrict_self, "seal"),
@@ -254,7 +235,6 @@ const size_t sandbox_n_calls = sizeof(sandbox_calls) / sizeof(sandbox_calls[0]);
 
 const struct sandbox_path sandbox_paths[] = {
 	{ START, PLACE_PROGRAM, ACCESS_LOAD, NULL, "roles are this program" },
-	{ START, PLACE_RUN_DIR, ACCESS_SOCKET, NULL, "control socket" },
 	{ START, PLACE_CONFIG_DIR, ACCESS_READ, NULL, "configuration, read before the seal" },
 	{ PRIV, PLACE_STATE_DIR, ACCESS_KEEP, NULL, "state" },
 	{ KEYS, PLACE_KEYS_DIR, ACCESS_KEEP, NULL, "keys" },

@@ -25,10 +25,16 @@ struct sandbox_call {
 };
 
 /* Where a path comes from. */
-enum sandbox_place { PLACE_FIXED, PLACE_RUN_DIR, PLACE_STATE_DIR, PLACE_KEYS_DIR, PLACE_CONFIG_DIR, PLACE_PROGRAM };
+enum sandbox_place {
+	PLACE_FIXED,
+	PLACE_STATE_DIR,
+	PLACE_KEYS_DIR,
+	PLACE_CONFIG_DIR,
+	PLACE_PROGRAM
+};
 
 /* What may be done beneath it; sandbox_landlock.c has the kernel's rights for each. */
-enum sandbox_access { ACCESS_READ, ACCESS_LOAD, ACCESS_DEVICE, ACCESS_KEEP, ACCESS_SOCKET };
+enum sandbox_access { ACCESS_READ, ACCESS_LOAD, ACCESS_DEVICE, ACCESS_KEEP };
 
 struct sandbox_path {
 	unsigned roles;
@@ -39,14 +45,13 @@ struct sandbox_path {
 };
 
 struct sandbox_role {
-	uint64_t caps;	     /* kept: set of 1ull << CAP_X */
+	uint64_t caps;	     /* kept and in effect: set of 1ull << CAP_X */
 	unsigned long files; /* RLIMIT_NOFILE */
-	bool needs_files;    /* opens files after the seal: no empty chroot where there is no Landlock */
 	bool dns;	     /* may connect to TCP port 53 */
 };
 
-/* What children need at their start, between exec and their own sandbox_enter(). */
-extern const uint64_t sandbox_bounding_caps;
+/* What roles need at their start, between exec and their own sandbox_enter(): the parent's bounding set, permitted to it too. */
+extern const uint64_t sandbox_start_caps;
 
 extern const struct sandbox_role sandbox_roles[ROLE_COUNT];
 extern const struct sandbox_call sandbox_calls[];

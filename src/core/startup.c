@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/notify.h"
@@ -21,6 +23,8 @@
 #define SYSUSERS_TREE "etc/sysusers.d/vnet.conf"
 #define LOCK_NAME     "vnetd.pid"
 #define LOG_NAME      "vnetd.log"
+#define CONTROL_NAME  "vnetd.sock"
+#define CONTROL_QUEUE 64
 
 static int lock_fd = -1;
 
@@ -79,17 +83,33 @@ entry_is_ours(int dir_fd, const char *name, const struct place *p)
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return true;
 	if (p->uid == 0)
-		return strncmp(name, "vnetd.", 6) == 0 || strcmp(name, "empty") == 0;
+		return strncmp(name, "vnetd.", 6) == 0;
 	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == p->uid;
 }
 
 static bool
-check_entries(int dir_fd, const struct place *p)
+check_entries(DIR *dir, const struct place *p)
 {
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *e;
 	bool ok = true;
+
+	while (ok && (e = readdir(dir))) {
+		ok = entry_is_ours(dirfd(dir), e->d_name, p);
+		if (!ok)
+			fprintf(stderr,
+			    "vnetd: %s: \"%s\" holds \"%s\", which is not vnetd's; expected an "
+			    "empty directory or one of user %s\n",
+			    p->option, p->path, e->d_name, p->user);
+	}
+	return ok;
+}
+
+static bool
+give_directory(int place_fd, const struct place *p)
+{
+	int fd = openat(place_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	bool ok;
 
 	if (!dir) {
 		fprintf(stderr, "vnetd: %s: cannot read \"%s\": %m\n", p->option, p->path);
@@ -97,24 +117,23 @@ check_entries(int dir_fd, const struct place *p)
 			close(fd);
 		return false;
 	}
-	while (ok && (e = readdir(dir))) {
-		ok = entry_is_ours(dir_fd, e->d_name, p);
-		if (!ok)
-			fprintf(stderr,
-			    "vnetd: %s: \"%s\" holds \"%s\", which is not vnetd's; expected an "
-			    "empty directory or one of user %s\n",
-			    p->option, p->path, e->d_name, p->user);
+	ok = check_entries(dir, p);
+	if (ok && (fchown(fd, p->uid, p->gid) < 0 || fchmod(fd, p->mode) < 0)) {
+		fprintf(stderr, "vnetd: %s: cannot give \"%s\" to %s: %m\n", p->option, p->path,
+		    p->user);
+		ok = false;
 	}
 	closedir(dir);
 	return ok;
 }
 
+/* One that is as it should be is not opened: its user's, it is closed to root without DAC_OVERRIDE. */
 static bool
-take_directory(int fd, const struct place *p)
+take_directory(int place_fd, const struct place *p)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0) {
+	if (fstat(place_fd, &st) < 0) {
 		fprintf(stderr, "vnetd: %s: \"%s\": %m\n", p->option, p->path);
 		return false;
 	}
@@ -125,14 +144,7 @@ take_directory(int fd, const struct place *p)
 	}
 	if (st.st_uid == p->uid && st.st_gid == p->gid && (st.st_mode & 07777) == p->mode)
 		return true;
-	if (!check_entries(fd, p))
-		return false;
-	if (fchown(fd, p->uid, p->gid) < 0 || fchmod(fd, p->mode) < 0) {
-		fprintf(stderr, "vnetd: %s: cannot give \"%s\" to %s: %m\n", p->option, p->path,
-		    p->user);
-		return false;
-	}
-	return true;
+	return give_directory(place_fd, p);
 }
 
 static bool
@@ -145,7 +157,7 @@ prepare_directory(const struct place *p)
 		fprintf(stderr, "vnetd: %s: cannot make \"%s\": %m\n", p->option, p->path);
 		return false;
 	}
-	fd = open(p->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open(p->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
 		bool link = errno == ELOOP || errno == ENOTDIR;
 
@@ -221,6 +233,49 @@ take_lock(const struct options *o)
 	return false;
 }
 
+static int
+bind_control(int fd, const struct sockaddr_un *sa, gid_t group)
+{
+	mode_t mask = umask(
+	    0177); /* nobody can connect until owner and mode are what they should be */
+	int r = bind(fd, (const struct sockaddr *)sa, sizeof(*sa));
+
+	umask(mask);
+	if (r < 0 || lchown(sa->sun_path, 0, group) < 0 || chmod(sa->sun_path, 0660) < 0)
+		return -1;
+	return listen(fd, CONTROL_QUEUE);
+}
+
+/* Who has the lock has the path: a socket there is that of a vnetd that died. */
+static bool
+open_control(const struct options *o, int *out)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int n = snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/" CONTROL_NAME, o->run_dir);
+	struct stat st;
+	int fd;
+
+	if ((size_t)n >= sizeof(sa.sun_path)) {
+		fprintf(stderr,
+		    "vnetd: --run-dir: \"%s/" CONTROL_NAME
+		    "\" is too long, expected at most %zu bytes\n",
+		    o->run_dir, sizeof(sa.sun_path) - 1);
+		return false;
+	}
+	if (lstat(sa.sun_path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+		fprintf(stderr, "vnetd: \"%s\" is not a socket\n", sa.sun_path);
+		return false;
+	}
+	unlink(sa.sun_path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind_control(fd, &sa, getgrnam(GROUP)->gr_gid) < 0) {
+		fprintf(stderr, "vnetd: cannot make the control socket \"%s\": %m\n", sa.sun_path);
+		return false;
+	}
+	*out = fd;
+	return true;
+}
+
 bool
 startup_write_pid(void)
 {
@@ -254,14 +309,16 @@ prepare_descriptors(struct parent_setup *out)
 bool
 startup_check(const struct options *o, struct parent_setup *out)
 {
-	*out =
-	    (struct parent_setup){ .options = *o, .exe_fd = -1, .starter_fd = -1, .notify_fd = -1 };
+	*out = (struct parent_setup){
+		.options = *o, .exe_fd = -1, .control_fd = -1, .starter_fd = -1, .notify_fd = -1
+	};
 	if (geteuid() != 0) {
 		fprintf(stderr, "vnetd: started by uid %u, expected root\n", geteuid());
 		return false;
 	}
 	umask(022);
-	if (!check_users() || !prepare_directories(o) || !prepare_descriptors(out) || !take_lock(o))
+	if (!check_users() || !prepare_directories(o) || !prepare_descriptors(out) ||
+	    !take_lock(o) || !open_control(o, &out->control_fd))
 		return false;
 	out->notify_fd = notify_open();
 	out->watchdog_ms = notify_watchdog_ms();

@@ -3,7 +3,7 @@
 
 /*
  * What must be in order before vnetd becomes several processes: users, directories, that no other vnetd has them, the
- * service manager, the background. As root, before any sandbox; what is wrong is said on standard error.
+ * control socket, the service manager, the background. As root, before any sandbox; what is wrong is said on standard error.
  */
 
 #include <stdbool.h>

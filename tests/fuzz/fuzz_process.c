@@ -14,8 +14,8 @@
 enum reader { PARENT, ROLE, PRIV, READERS };
 
 enum {
-	SAID = 0,	       /* + enum role_msg, to the parent or to a role */
-	ASKED = ROLE_PONG + 1, /* + enum priv_request */
+	SAID = 0,		  /* + enum role_msg, to the parent or to a role */
+	ASKED = ROLE_CONTROL + 1, /* + enum priv_request */
 	PARENT_REFUSED = ASKED + PRIV_REQUEST_END,
 	ROLE_REFUSED,
 	FIRST_ERROR
@@ -34,6 +34,7 @@ const char *const fuzz_classes[] = {
 	[SAID + ROLE_PIDS] = "pids",
 	[SAID + ROLE_PING] = "ping",
 	[SAID + ROLE_PONG] = "pong",
+	[SAID + ROLE_CONTROL] = "control",
 	[ASKED + PRIV_ANSWER] = "an empty body",
 #define X(suffix, body, with_fd) [ASKED + PRIV_##suffix] = #suffix,
 	PRIV_REQUESTS(X)
@@ -96,11 +97,12 @@ read_as_role(const struct ipc_msg *m, enum role to)
 		return;
 	}
 	fuzz_saw(SAID + m->type);
-	expect((m->fd >= 0) == (m->type == ROLE_CHANNEL));
+	expect((m->fd >= 0) == (m->type == ROLE_CHANNEL || m->type == ROLE_CONTROL));
 	if (m->type == ROLE_CHANNEL)
 		expect(channel->role < ROLE_COUNT && role_partners(channel->role) & 1u << to);
 	if (to != ROLE_ENGINE)
-		expect(m->type != ROLE_PING && m->type != ROLE_PIDS && m->type != ROLE_RELOAD);
+		expect(m->type != ROLE_PING && m->type != ROLE_PIDS && m->type != ROLE_RELOAD &&
+		       m->type != ROLE_CONTROL);
 }
 
 /* --- priv --- */

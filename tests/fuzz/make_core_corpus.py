@@ -114,11 +114,11 @@ def fit():
 
 PARENT, ROLE, PRIV = range(3)
 PARENT_ROLE, PRIV_ROLE, KEYS_ROLE, RESOLVE_ROLE, ENGINE_ROLE, ROLES = range(6)
-OPTIONS, CHANNEL, START, READY, FAILED, STOP, RELOAD, SHUTDOWN, PIDS, PING, PONG = range(1, 12)
+OPTIONS, CHANNEL, START, READY, FAILED, STOP, RELOAD, SHUTDOWN, PIDS, PING, PONG, CONTROL = range(1, 13)
 (TAP_OPEN, TAP_DELETE, LINK_SET_MTU, BRIDGE_ADD, BRIDGE_DELETE, BRIDGE_PORT, ADDR_ADD, ADDR_DELETE, SOCKET, KEEP_FD,
  CONFIG_LOAD, STATE_LOAD, STATE_STORE, MEMO_LOAD, MEMO_STORE) = range(1, 16)
 SIZEOF_OPTIONS = 4 * 256 + 64 + 5
-UDP4, UDP6, CONTROL, TAP = range(4)
+UDP4, UDP6, TAP = range(3)
 BLOB_MAX = 16 << 20
 
 
@@ -152,6 +152,7 @@ def process():
     say("role-stop", ROLE, KEYS_ROLE, STOP)
     say("role-reload", ROLE, ENGINE_ROLE, RELOAD)
     say("role-ping", ROLE, ENGINE_ROLE, PING)
+    say("role-control", ROLE, ENGINE_ROLE, CONTROL, fd=1)
     say("role-pids", ROLE, ENGINE_ROLE, PIDS, bytes(8 * (ROLES - 1) + 8))
     say("reject-role-options-short", ROLE, KEYS_ROLE, OPTIONS, bytes(SIZEOF_OPTIONS - 1))
     say("reject-role-channel-no-fd", ROLE, KEYS_ROLE, CHANNEL, struct.pack("=I", ENGINE_ROLE))
@@ -160,6 +161,8 @@ def process():
     say("reject-role-channel-short", ROLE, KEYS_ROLE, CHANNEL, b"\4", 1)
     say("reject-role-start-fd", ROLE, KEYS_ROLE, START, fd=1)
     say("reject-role-ping-of-keys", ROLE, KEYS_ROLE, PING)
+    say("reject-role-control-no-fd", ROLE, ENGINE_ROLE, CONTROL)
+    say("reject-role-control-of-priv", ROLE, PRIV_ROLE, CONTROL, fd=1)
     say("reject-role-pids-of-keys", ROLE, KEYS_ROLE, PIDS, bytes(40))
     say("reject-role-type", ROLE, ENGINE_ROLE, READY)
     say("reject-short", 0, 0, 0)
@@ -179,7 +182,6 @@ def process():
     ask("addr-add", ADDR_ADD, name + address("10.97.0.1") + struct.pack("=I", 24))
     ask("addr-delete", ADDR_DELETE, name + address("fd00::1") + struct.pack("=I", 128))
     ask("socket", SOCKET, struct.pack("=II", UDP6, 1798))
-    ask("socket-control", SOCKET, struct.pack("=II", CONTROL, 0))
     ask("keep", KEEP_FD, struct.pack("=I", TAP) + name, 1)
     ask("keep-udp", KEEP_FD, struct.pack("=I", UDP4) + bytes(16), 1)
     ask("config-load", CONFIG_LOAD)
@@ -211,7 +213,7 @@ def process():
     ask("reject-socket-port-0", SOCKET, struct.pack("=II", UDP4, 0))
     ask("reject-socket-port-65536", SOCKET, struct.pack("=II", UDP4, 65536))
     ask("reject-socket-kind", SOCKET, struct.pack("=II", TAP, 1798))
-    ask("reject-keep-kind", KEEP_FD, struct.pack("=I", 4) + bytes(16), 1)
+    ask("reject-keep-kind", KEEP_FD, struct.pack("=I", 3) + bytes(16), 1)
     ask("reject-keep-name", KEEP_FD, struct.pack("=I", TAP) + bytes(16), 1)
     ask("reject-blob", MEMO_STORE, struct.pack("=QQ", 0, BLOB_MAX + 1), 1)
 

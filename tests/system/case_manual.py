@@ -200,18 +200,20 @@ def test_counters(net):
 
 @case(limit=40)
 def test_unit(net):
-    """With the capabilities, groups and /proc that the unit leaves, vnetd does all it should."""
+    """With the capabilities, groups, devices and /proc that the unit leaves, vnetd does all it should."""
     unit = (ROOT / "etc" / "systemd" / "vnetd.service.in").read_text()
     caps = [name.lower() for line in re.findall(r"^CapabilityBoundingSet=(.*)", unit, re.M)
             for name in re.findall(r"CAP_(\w+)", line)]
-    assert "SupplementaryGroups=vnet" in unit and "ProcSubset=pid" in unit
+    for line in "SupplementaryGroups=vnet", "ProcSubset=pid", "NoNewPrivileges=yes":
+        assert f"\n{line}\n" in unit, line
     host = net.host("a")
     for sub, user in ("state", "_vnetpriv"), ("keys", "_vnetkeys"):     # as by tmpfiles.d
         shutil.chown(host.dir / sub, user, pwd.getpwnam(user).pw_gid)
         (host.dir / sub).chmod(0o700)
-    setpriv = ["setpriv", f"--groups={grp.getgrnam('vnet').gr_gid}",
+    setpriv = ["setpriv", "--no-new-privs", f"--groups={grp.getgrnam('vnet').gr_gid}",
                f"--bounding-set=-all,+{',+'.join(caps)}"]
-    script = 'mount -t proc -o hidepid=invisible,subset=pid proc /proc && exec "$@"'
+    script = ('mount -t proc -o hidepid=invisible,subset=pid proc /proc && mount -t tmpfs none /dev/net &&'
+              ' mknod -m 666 /dev/net/tun c 10 200 && exec "$@"')
     with open(host.log_path, "ab") as log:
         host.daemon = host.spawn("unshare", "-m", "sh", "-c", script, "sh", *setpriv,
                                  *host.vnetd_argv(), stdout=log, stderr=log)

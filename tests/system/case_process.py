@@ -2,19 +2,25 @@
 """The processes of vnetd: start, stop, restart of each, and what the kernel says of their sandboxes."""
 
 import ctypes
+import grp
 import os
 import pathlib
 import pwd
 import re
+import shutil
 import signal
 import socket
+import stat
 import struct
 import time
 
 from vnettest import always, case, run, wait_until
 
 ROLES = {"priv": "_vnetpriv", "keys": "_vnetkeys", "resolve": "_vnetres", "engine": "_vnetd"}
-DAC_OVERRIDE, KILL, SETGID, SETUID, NET_ADMIN, NET_RAW = 1, 5, 6, 7, 12, 13
+DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, NET_RAW = 1, 5, 6, 7, 8, 12, 13
+# With a /dev/net/tun of that mode, without capabilities over others' files.
+CONFINED = ('mount -t tmpfs none /dev/net && mknod -m {mode} /dev/net/tun c 10 200 && exec setpriv'
+            ' --groups={group} --bounding-set=-dac_override,-dac_read_search,-chown "$@"')
 
 
 def start(host, *args):
@@ -185,6 +191,26 @@ def test_terminal(net):
 
 
 @case(limit=30)
+def test_control_socket(net):
+    """It is there before anybody can connect, and what a dead vnetd left is replaced."""
+    host, group = net.host("a"), grp.getgrnam("vnet").gr_gid
+    path = host.dir / "run" / "vnetd.sock"
+    path.write_text("")
+    assert "not a socket" in refused(host) and path.is_file()
+    path.unlink()
+    for _ in range(2):
+        start(host)
+        facts = path.lstat()
+        assert stat.S_ISSOCK(facts.st_mode)
+        assert (facts.st_mode & 0o7777, facts.st_uid, facts.st_gid) == (0o660, 0, group)
+        host.vn("status")
+        roles = host.roles().values()
+        host.kill("parent")
+        wait_until(lambda r=roles: all(gone(pid) for pid in r), 5, "everything gone")
+        assert path.is_socket()
+
+
+@case(limit=30)
 def test_daemon(net):
     host = net.host("a")
     done = host.run(*host.vnetd_argv("--daemon"))
@@ -232,13 +258,20 @@ def sealed(pid):
 
 @case(limit=30)
 def test_sandbox(net):
-    roles = start(net.host("a"))
+    check_sandbox(start(net.host("a")), os.stat("/dev/net/tun").st_mode & 0o006 == 0o006)
+
+
+def check_sandbox(roles, tun):
+    """What the kernel says of each process; tun: everybody may open /dev/net/tun."""
+    override = set() if tun else {DAC_OVERRIDE}
     facts = status(roles.pop("parent"))
     assert facts["Uid"].split() == ["0"] * 4 and facts["Seccomp"] == "2"
-    assert caps(facts["CapEff"]) == caps(facts["CapPrm"]) == {SETUID, SETGID, KILL}
+    assert facts["NoNewPrivs"] == "1"
+    own, inherited = {SETUID, SETGID, KILL}, {SETPCAP, SETUID, SETGID, NET_ADMIN, NET_RAW} | override
+    assert caps(facts["CapEff"]) == own
+    assert caps(facts["CapPrm"]) == own | inherited and caps(facts["CapBnd"]) == inherited
     assert caps(facts["CapInh"]) == caps(facts["CapAmb"]) == set()
-    tun = os.stat("/dev/net/tun").st_mode & 0o006 == 0o006
-    kept = {"priv": {NET_ADMIN, NET_RAW} | (set() if tun else {DAC_OVERRIDE})}
+    kept = {"priv": {NET_ADMIN, NET_RAW} | override}
     for role, pid in roles.items():
         user, facts = pwd.getpwnam(ROLES[role]), status(pid)
         assert facts["Uid"].split() == [str(user.pw_uid)] * 4, role
@@ -250,6 +283,43 @@ def test_sandbox(net):
         assert facts["Threads"] == "1", role
         # The kernel gives the files of a process that is not dumpable to root.
         assert os.stat(f"/proc/{pid}/environ").st_uid == 0, role
+
+
+@case(limit=30)
+def test_without_override(net):
+    """Root that may not override permissions is enough where everybody may open /dev/net/tun; where
+    not, what is missing is named."""
+    host = net.host("a")
+    for sub, user in ("state", "_vnetpriv"), ("keys", "_vnetkeys"):
+        shutil.chown(host.dir / sub, user, user)
+        (host.dir / sub).chmod(0o700)
+    (host.dir / "run").chmod(0o750)
+    shutil.chown(host.dir / "run", "root", "vnet")
+
+    def confined(mode):
+        script = CONFINED.format(mode=mode, group=grp.getgrnam("vnet").gr_gid)
+        return ["unshare", "-m", "sh", "-c", script, "sh", *host.vnetd_argv()]
+
+    done = host.run(*confined(600), check=False)
+    assert done.returncode == 1
+    assert '/dev/net/tun: user "_vnetpriv" may not open it, expected mode 0666' in done.stderr, done.stderr
+    shutil.chown(host.config, "_vnetd")
+    host.config.chmod(0o600)
+    done = host.run(*confined(666), check=False)
+    assert done.returncode == 1 and "vnetd.conf: closed to root" in done.stderr, done.stderr
+    host.config.chmod(0o644)
+    with open(host.log_path, "ab") as log:
+        host.daemon = host.spawn(*confined(666), stdout=log, stderr=log)
+    host.wait_log("parent: ready")
+    check_sandbox(host.roles(), True)
+    host.vn("vnet-create", "97")
+    host.vn("key-gen", "office")
+    assert (host.dir / "state" / "state").exists() and (host.dir / "keys" / "office.psk").exists()
+    before = host.roles()
+    for role in ROLES:
+        host.kill(role)
+        wait_until(lambda r=role: host.roles()[r] != before[r], 5, f"{role} again")
+    wait_until(lambda: host.vn("vnet-create", "98"), 5, "work after all were killed")
 
 
 @case(limit=30)
@@ -305,12 +375,9 @@ def test_without_landlock(net):
                                  preexec_fn=hide_landlock)
     host.wait_log("parent: ready")
     said = dict(re.findall(r"vnetd\[(\w+)\]: sandbox: sealed: (.*)", host.log()))
-    assert said.pop("engine") == "no landlock: empty chroot, seccomp kill"
+    assert said.pop("engine") == "no landlock: opens no files, seccomp kill"
     assert set(said.values()) == {"no landlock: files by uid only, seccomp kill"}
-    engine = pathlib.Path(f"/proc/{host.roles()['engine']}")
-    assert os.readlink(engine / "root") == str(host.dir / "run" / "empty")
-    assert not list((host.dir / "run" / "empty").iterdir())
-    assert sealed(engine.name)
+    assert all(sealed(pid) for pid in host.roles().values())
     host.kill("engine")
     wait_until(lambda: host.log().count("vnetd[engine]: sandbox: sealed") == 2, 5, "again")
     assert host.stop() == 0

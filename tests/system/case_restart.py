@@ -93,6 +93,24 @@ def test_priv(net):
     assert not any(stream.lost() for stream in killed(net, "priv", 3))
 
 
+@case(limit=90)
+def test_priv_and_engine(net):
+    """Both killed within milliseconds, in either order: new ones find all they need."""
+    a, b = pair(net)
+    before = kept(a)
+    for pause in 0, 0.001, 0.003, 0.01, 0.03, 0.1:
+        for order in ("priv", "engine"), ("engine", "priv"):
+            time.sleep(1.1)
+            old = a.roles()
+            for role in order:
+                os.kill(old[role], signal.SIGKILL)
+                time.sleep(pause)
+            wait_until(lambda r=old: all(a.roles().get(role, r[role]) != r[role] for role in order), 5, "new ones")
+            wait_until(lambda: a.vn("status"), 5, f"an answer after {order}, {pause} s apart")
+            wait_until(lambda: a.ping("10.0.0.2") and b.ping("10.0.0.1"), 10, "ping")
+            assert kept(a) == before
+
+
 @case(limit=60)
 def test_resolve(net):
     assert not any(stream.lost() for stream in killed(net, "resolve", 3))

@@ -3,7 +3,6 @@
 
 /* A privileged process for test_priv: a child that serves one end of a pair, as it is or as a role of vnetd in its sandbox. */
 
-#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -20,12 +19,11 @@
 #include <cmocka.h>
 
 #include "core/priv.h"
-#include "core/priv_socket.h"
 #include "core/role.h"
 
 #define DIR_TEMPLATE "/tmp/test_priv.XXXXXX"
 
-static char dir[] = DIR_TEMPLATE, control_path[64];
+static char dir[] = DIR_TEMPLATE;
 static bool sealed;
 static uid_t engine_uid = 54321;
 static pid_t server;
@@ -42,12 +40,6 @@ static void __attribute__((noreturn)) serve(int fd)
 	host.config = open(path, O_RDONLY | O_CLOEXEC);
 	snprintf(path, sizeof(path), "%s/state", dir);
 	host.state_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	strcpy(host.control_path, control_path);
-	host.control = priv_socket_control(control_path, 0);
-	if (host.control == -EADDRINUSE)
-		host.control = -1;
-	else if (host.control < 0)
-		_exit(1);
 
 	struct priv *p = priv_new(l, &host);
 

@@ -370,18 +370,15 @@ close_sockets(const struct priv_sockets *s)
 {
 	close(s->udp4);
 	close(s->udp6);
-	close(s->control);
 }
 
 static void
 test_sockets(void **state)
 {
 	struct priv_sockets s = open_sockets(PORT), again = open_sockets(PORT);
-	struct stat st;
 
 	(void)state;
 	assert_true(inode(s.udp4) == inode(again.udp4) && inode(s.udp6) == inode(again.udp6));
-	assert_true(inode(s.control) == inode(again.control));
 	close_sockets(&again);
 	assert_int_equal(option(s.udp4, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_DONT);
 	assert_int_equal(option(s.udp6, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_DONT);
@@ -393,14 +390,11 @@ test_sockets(void **state)
 	assert_int_equal(option(s.udp4, SOL_SOCKET, SO_REUSEPORT), 0);
 	assert_true(option(s.udp4, SOL_SOCKET, SO_RCVBUF) >= 8 << 20);
 	assert_true(option(s.udp6, SOL_SOCKET, SO_SNDBUF) >= 8 << 20);
-	assert_true(fcntl(s.udp4, F_GETFL) & fcntl(s.control, F_GETFL) & O_NONBLOCK);
-	assert_int_equal(option(s.control, SOL_SOCKET, SO_ACCEPTCONN), 1);
-	assert_int_equal(stat(control_path, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0660);
+	assert_true(fcntl(s.udp4, F_GETFL) & O_NONBLOCK);
 
 	/* Another port is another socket. */
 	again = open_sockets(PORT + 1);
-	assert_true(inode(s.udp4) != inode(again.udp4) && inode(s.control) == inode(again.control));
+	assert_true(inode(s.udp4) != inode(again.udp4));
 	close_sockets(&again);
 	close_sockets(&s);
 }
@@ -442,7 +436,6 @@ test_keep_fd(void **state)
 	assert_error(
 	    privcli_keep_fd(cli, PRIV_KEEP_UDP4, NULL, unbound), -EINVAL, "not the socket");
 	assert_error(privcli_keep_fd(cli, PRIV_KEEP_UDP4, NULL, null), -EINVAL, "not the socket");
-	assert_error(privcli_keep_fd(cli, PRIV_KEEP_CONTROL, NULL, tcp), -EINVAL, "not the socket");
 	assert_error(privcli_keep_fd(cli, PRIV_KEEP_TAP, "vnif0097", other.fd), -EINVAL,
 	    "not a queue of TAP \"vnif0097\"");
 	assert_error(privcli_keep_fd(cli, PRIV_KEEP_TAP, "vnif0097", null), -EINVAL, "not a queue");
@@ -450,14 +443,12 @@ test_keep_fd(void **state)
 
 	assert_int_equal(privcli_keep_fd(cli, PRIV_KEEP_UDP4, NULL, s.udp4), 0);
 	assert_int_equal(privcli_keep_fd(cli, PRIV_KEEP_UDP6, NULL, s.udp6), 0);
-	assert_int_equal(privcli_keep_fd(cli, PRIV_KEEP_CONTROL, NULL, s.control), 0);
 	assert_int_equal(privcli_keep_fd(cli, PRIV_KEEP_TAP, "vnif0097", tap.fd), 0);
 	assert_error(privcli_keep_fd(cli, PRIV_KEEP_UDP4, NULL, s.udp4), -EEXIST, "kept already");
 	assert_error(
 	    privcli_keep_fd(cli, PRIV_KEEP_TAP, "vnif0097", tap.fd), -EEXIST, "kept already");
 	again = open_sockets(PORT);
 	assert_true(inode(s.udp4) == inode(again.udp4) && inode(s.udp6) == inode(again.udp6));
-	assert_true(inode(s.control) == inode(again.control));
 	close_sockets(&again);
 	close(tap.fd);
 	tap = open_tap("vnif0097", 1420);
@@ -472,36 +463,6 @@ test_keep_fd(void **state)
 	close(null);
 	delete_tap("vnif0097");
 	delete_tap("vnif0098");
-}
-
-/* A listener elsewhere, or one that does not listen, is not the control socket. */
-static void
-test_keep_control(void **state)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	struct priv_sockets s = open_sockets(PORT), again;
-	int elsewhere = socket(AF_UNIX, SOCK_STREAM, 0), deaf = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	(void)state;
-	restart_server();
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/elsewhere", dir);
-	assert_int_equal(bind(elsewhere, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	assert_int_equal(listen(elsewhere, 1), 0);
-	assert_error(
-	    privcli_keep_fd(cli, PRIV_KEEP_CONTROL, NULL, elsewhere), -EINVAL, "not the socket");
-	assert_error(
-	    privcli_keep_fd(cli, PRIV_KEEP_CONTROL, NULL, deaf), -EINVAL, "not the socket");
-	close(s.udp4);
-	close(s.udp6);
-	assert_error(privcli_sockets(cli, PORT, &again), -EADDRINUSE, "another vnetd answers at");
-	close(s.control);
-	/* Its listener dead, the next process replaces it. */
-	restart_server();
-	s = open_sockets(PORT);
-	close_sockets(&s);
-	unlink(sa.sun_path);
-	close(elsewhere);
-	close(deaf);
 }
 
 /* --- bytes --- */
@@ -669,7 +630,6 @@ group_setup(void **state)
 	strcpy(dir, DIR_TEMPLATE);
 	if (!mkdtemp(dir))
 		return -1;
-	snprintf(control_path, sizeof(control_path), "%s/vnetd.sock", dir);
 	snprintf(path, sizeof(path), "%s/state", dir);
 	if (mkdir(path, 0700) < 0 ||
 	    (sealed && chown(path, getpwnam(role_user(ROLE_PRIV))->pw_uid, -1) < 0))
@@ -702,7 +662,6 @@ main(void)
 		TEST(test_sockets),
 		TEST(test_port_in_use),
 		TEST(test_keep_fd),
-		TEST(test_keep_control),
 		TEST(test_state),
 		TEST(test_memo_and_config),
 		TEST(test_wrong_requests),

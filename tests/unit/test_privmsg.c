@@ -157,8 +157,6 @@ test_sockets(void **state)
 	assert_wrong(ERROR_OF(PRIV_SOCKET, q), "port");
 	q.port = 65536;
 	assert_wrong(ERROR_OF(PRIV_SOCKET, q), "port");
-	q = (struct priv_socket){ PRIV_KEEP_CONTROL, 0 };
-	assert_null(ERROR_OF(PRIV_SOCKET, q));
 	q.what = PRIV_KEEP_TAP;
 	assert_wrong(ERROR_OF(PRIV_SOCKET, q), "no kind");
 	q.what = UINT32_MAX;

@@ -100,6 +100,10 @@ test_to_role(void **state)
 	assert_false(to_role(ROLE_PRIV, ROLE_START, 1, -1));
 	assert_true(to_role(ROLE_ENGINE, ROLE_PING, 0, -1));
 	assert_false(to_role(ROLE_PRIV, ROLE_PING, 0, -1));
+	assert_true(to_role(ROLE_ENGINE, ROLE_CONTROL, 0, 0));
+	assert_false(to_role(ROLE_ENGINE, ROLE_CONTROL, 0, -1));
+	assert_false(to_role(ROLE_ENGINE, ROLE_CONTROL, 1, 0));
+	assert_false(to_role(ROLE_PRIV, ROLE_CONTROL, 0, 0));
 	assert_true(to_role(ROLE_ENGINE, ROLE_PIDS, sizeof(struct role_pids), -1));
 	assert_false(to_role(ROLE_KEYS, ROLE_PIDS, sizeof(struct role_pids), -1));
 	assert_false(to_role(ROLE_KEYS, ROLE_READY, 0, -1));
