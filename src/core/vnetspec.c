@@ -280,8 +280,8 @@ vnetspec_print(struct sxp_out *o, const char *name, const struct vnetspec *s)
 		sxp_out_kv(o, "vnetif", s->ifname);
 	if (*s->bridge)
 		sxp_out_kv(o, "bridge", s->bridge);
-	if (s->level != LEVEL_NONE)
-		sxp_out_kv(o, "security", level_name(s->level));
+	sxp_out_kv(
+	    o, "security", level_name(s->level)); /* said always: nobody should have to know */
 	if (s->suite != suite_default(s->level)->id)
 		sxp_out_kv(o, "suite", suite_by_id(s->suite)->name);
 	/* A vnet that was set to none may remember its key; the language does not. */

@@ -57,7 +57,10 @@ struct form_error;
  */
 bool vnetspec_parse_file(
     const struct sxp *e, bool strict, struct vnetspec *out, struct form_error *err);
-/* (NAME (id ..) ..) with every field that is not its default. Parses back to the same. */
+/*
+ * (NAME (id ..) ..) with its level and every other field that is not its default. Parses back to
+ * the same.
+ */
 void vnetspec_print(struct sxp_out *o, const char *name, const struct vnetspec *s);
 
 /* "10.0.0.1/24". */

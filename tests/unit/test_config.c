@@ -68,7 +68,7 @@ static const char settings[] =
     "(legacy-vnets on)\n"
     "(host (id 0123456789abcdef) (seed "
     "000102030405060708090a0b0c0d0e0f) (start 18446744073709551615))\n"
-    "(vnet.add (id 0000:0000:0000:0000:0000:0000:0000:0097) (vnetif v))\n"
+    "(vnet.add (id 0000:0000:0000:0000:0000:0000:0000:0097) (vnetif v) (security none))\n"
     "(peer.add (addr gate.example.org) (port 1799))\n"
     "(peer.add (addr 2001:db8::1))\n"
     "(label (id 0001:0000:0000:0000:0000:0000:0000:0097) "

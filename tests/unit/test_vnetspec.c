@@ -212,7 +212,8 @@ test_print_of_none_has_no_key(void **state)
 	s.level = LEVEL_NONE;
 	s.suite = SUITE_NONE;
 	vnetspec_print(&o, "vnet", &s);
-	assert_string_equal(o.text, "(vnet (id 0000:0000:0000:0000:0000:0000:0000:0097))\n");
+	assert_string_equal(
+	    o.text, "(vnet (id 0000:0000:0000:0000:0000:0000:0000:0097) (security none))\n");
 	sxp_out_free(&o);
 }
 
@@ -221,7 +222,7 @@ test_print(void **state)
 {
 	(void)state;
 	prints("(vnet (id 97) (vnetif vnif0097) (security none))",
-	    "(vnet (id 0000:0000:0000:0000:0000:0000:0000:0097))\n");
+	    "(vnet (id 0000:0000:0000:0000:0000:0000:0000:0097) (security none))\n");
 	prints("(vnet (id 97) (suite aes128-sha1) (key default))",
 	    "(vnet (id 0000:0000:0000:0000:0000:0000:0000:0097) (security conf))\n");
 	prints("(vnet (address 10.0.0.1/8) (mtu 1400) (key k) (suite aes128gcm) (bridge b) "
