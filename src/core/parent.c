@@ -317,8 +317,11 @@ describe_end(const struct child *c, int wait_status, char *text, size_t size)
 	if (c->reason[0])
 		snprintf(text, size, "%s", c->reason);
 	else if (WIFSIGNALED(wait_status))
-		snprintf(text, size, "killed by signal %d (SIG%s)", WTERMSIG(wait_status),
-		    sigabbrev_np(WTERMSIG(wait_status)));
+		snprintf(text, size, "killed by signal %d (SIG%s)%s", WTERMSIG(wait_status),
+		    sigabbrev_np(WTERMSIG(wait_status)),
+		    WTERMSIG(wait_status) == SIGSYS
+			? ": a system call that it may not make; the kernel's log has its number"
+			: "");
 	else
 		snprintf(text, size, "exit status %d", WEXITSTATUS(wait_status));
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <setjmp.h>
@@ -142,7 +143,7 @@ test_capabilities(void **state)
 
 /* --- sealed processes --- */
 
-enum { DONE = 0, REFUSED = 1, DENIED = 2, KILLED = -1 };
+enum { DONE = 0, REFUSED = 1, DENIED = 2, KILLED = -1, ABORTED = -2 };
 
 typedef int deed_fn(void);
 
@@ -260,6 +261,29 @@ do_sort(void)
 	return DONE;
 }
 
+static int
+do_find_device(void)
+{
+	return if_nametoindex("lo") ? DONE : REFUSED;
+}
+
+/* The second of what libc does when it cannot go on; the first is to say so. */
+static int
+do_abort(void)
+{
+	abort();
+}
+
+static int
+do_free_twice(void)
+{
+	void *volatile p = malloc(1);
+
+	free(p);
+	free(p);
+	return DONE;
+}
+
 static char scratch[] = "/tmp/test_sandbox.XXXXXX";
 
 /* What came of a deed in a process sealed as r. */
@@ -280,6 +304,8 @@ sealed(enum role r, deed_fn *deed)
 		_exit(deed());
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT)
+		return ABORTED;
 	if (WIFSIGNALED(status)) {
 		assert_int_equal(WTERMSIG(status), SIGSYS);
 		return KILLED;
@@ -295,6 +321,11 @@ test_sealed(void **state)
 		deed_fn *deed;
 		int outcome;
 	} cases[] = {
+		{ ROLE_ENGINE, do_abort, ABORTED },
+		{ ROLE_ENGINE, do_free_twice, ABORTED },
+		{ ROLE_KEYS, do_free_twice, ABORTED },
+		{ ROLE_PRIV, do_free_twice, ABORTED },
+		{ ROLE_RESOLVE, do_free_twice, ABORTED },
 		{ ROLE_ENGINE, do_map_data, DONE },
 		{ ROLE_ENGINE, do_memfd, DONE },
 		{ ROLE_ENGINE, do_sort, DONE },
@@ -312,6 +343,7 @@ test_sealed(void **state)
 		{ ROLE_RESOLVE, do_udp, DONE },
 		{ ROLE_RESOLVE, do_packet_socket, KILLED },
 		{ ROLE_RESOLVE, do_open_etc, DONE },
+		{ ROLE_RESOLVE, do_find_device, DONE },
 		{ ROLE_RESOLVE, do_fork, KILLED },
 		{ ROLE_RESOLVE, do_exec, KILLED },
 		{ ROLE_RESOLVE, do_signal_parent, KILLED },
