@@ -64,7 +64,7 @@ def judge(suite, packets, sas, vni):
         sa = sas[word]
         seq, next_header, payload = sa.open(packet)
         assert sa.row["suite"] == suite and sa.esn
-        assert word not in last or seq == last[word] + 1, f"sequence number {seq} after {last[word]}"
+        assert seq == last.get(word, seq - 1) + 1, f"sequence number {seq} after {last[word]}"
         last[word] = seq
         assert next_header in (outside.UDP, outside.DUMMY), next_header
         if next_header == outside.DUMMY:
@@ -133,14 +133,14 @@ class Forger:
     def __init__(self, a, b, suite):
         import outside
         self.outside, self.b = outside, b
-        self.sa = next(sa for sa in outside.sas(a).values()
-                       if (sa.row["direction"], sa.row["suite"], sa.row["state"]) == ("out", suite, "active"))
+        wanted = {"direction": "out", "suite": suite, "state": "active"}
+        self.sa = next(sa for sa in outside.sas(a).values() if wanted.items() <= sa.row.items())
         a.kill("parent")
         a.daemon.wait()
         self.sa.seq += 100      # a has spoken since it told its keys
         self.peer, self.stranger = (a.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
         wait_until(lambda: self.peer.bind((a.addr4, 1798)) is None, 5, "port 1798")
-        self.devices = [b.packet_socket(dev, ETHERTYPE) for dev in ("vnif0097", "vnif0098", "vnif0099")]
+        self.devices = [b.packet_socket(f"vnif00{vnet}", ETHERTYPE) for vnet in (97, 98, 99)]
 
     def good(self, size=None, **options):
         """A packet that must be accepted, and its frame."""
@@ -227,6 +227,8 @@ def contents(forger):
     outside, sa, one = forger.outside, forger.sa, frame(60)
     vxlan = outside.vxlan(0x97, one)
     other_port = {1799: 1800, 1800: 1799}[sa.port]
+    group_source = frame(60, src="01:00:5e:00:00:01")
+    link_local = frame(60, dst="01:80:c2:00:00:00")
     for counter, payload in (
             ("inner_port", outside.udp(other_port, vxlan)),
             ("inner_port", outside.udp(4789, vxlan)),
@@ -237,8 +239,8 @@ def contents(forger):
             ("vni_forbidden", outside.udp(sa.port, outside.vxlan(0x98, one))),
             ("vni_forbidden", outside.udp(sa.port, outside.vxlan(0x99, one))),
             ("frame_short", outside.udp(sa.port, outside.vxlan(0x97, one[:13]))),
-            ("frame_source", outside.udp(sa.port, outside.vxlan(0x97, frame(60, src="01:00:5e:00:00:01")))),
-            ("frame_reserved", outside.udp(sa.port, outside.vxlan(0x97, frame(60, dst="01:80:c2:00:00:00")))),
+            ("frame_source", outside.udp(sa.port, outside.vxlan(0x97, group_source))),
+            ("frame_reserved", outside.udp(sa.port, outside.vxlan(0x97, link_local))),
             ("message_refused", outside.udp(outside.MESSAGE_PORT, vxlan))):
         forger.refused(counter, sa.seal(payload))
     for next_header in 4, 6, 41, 47, 50:
@@ -269,8 +271,9 @@ def forged(net, suite):
     other = "aes128-sha1" if suite.startswith("null") else "null-sha1"
     for host in a, b:
         host.start()
-        for vnet, options in ("97", ["--suite", suite]), ("98", ["-s", "none"]), ("99", ["--suite", other]):
-            host.vn("vnet-create", *options, vnet)
+        host.vn("vnet-create", "--suite", suite, "97")
+        host.vn("vnet-create", "-s", "none", "98")
+        host.vn("vnet-create", "--suite", other, "99")
     for host in a, b:
         wait_until(lambda h=host: all(v["members"] == 1 for v in h.vn_json("vnets")), 10, "members")
     forger = Forger(a, b, suite)

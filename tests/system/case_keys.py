@@ -52,8 +52,8 @@ def key(host, name):
 
 def problems(host, what):
     """All problems that a list tells, in one text."""
-    return "\n".join(text for item in host.vn_json(what) for text in
-                     ([item["problem"]] if isinstance(item.get("problem"), str) else item.get("problem", [])))
+    told = [item["problem"] for item in host.vn_json(what) if "problem" in item]
+    return "\n".join(one if isinstance(one, str) else "\n".join(one) for one in told)
 
 
 @case(limit=60)
@@ -63,7 +63,7 @@ def test_file(net):
     for host in a, b, c:
         host.start()
     done = b.vn("vnet-create", "-s", "conf", "-k", "red", "97", check=False)
-    assert done.returncode == 1 and 'there is no key "red"' in done.stderr and "key-gen red" in done.stderr
+    assert done.returncode == 1 and re.search('no key "red".*key-gen red', done.stderr), done
     a.vn("key-gen", "red")
     assert a.vn("key-gen", "red", check=False).returncode == 1
     assert key_file(a, "red").stat().st_mode & 0o777 == 0o600
@@ -107,8 +107,9 @@ def test_wrong_key(net):
     for host in a, b:
         host.vn("vnet-create", "-s", "conf", "98")
     for host, other in (a, b), (b, a):
-        expected = rf'keys differ: "red" is {key(host, "red")["id"]} here.* {key(other, "red")["id"]}'
-        wait_until(lambda h=host, e=expected: re.search(e, problems(h, "peers")), 5, "named in vn peers")
+        ids = key(host, "red")["id"], key(other, "red")["id"]
+        expected = 'keys differ: "red" is {} here.* {}'.format(*ids)
+        wait_until(lambda h=host, e=expected: re.search(e, problems(h, "peers")), 5, "named")
         host.wait_log(rf"192\.0\.2\.\d:1798: {expected}")
     copy_key(a, b, "red")
     b.vn("key-reload")
@@ -134,14 +135,18 @@ def test_bad_files(net):
         path.write_text(text)
         path.chmod(mode)
         shutil.chown(path, owner)
-    for what, how in (("lets others read it", {"mode": 0o644}), ("owned by uid 0", {"owner": "root", "mode": 0o644}),
-                      ("too few or too many digits", {"text": good[:40]}), ("no key", {"text": ""}),
-                      ("not a hex digit", {"text": "x" * 64}), ("all bytes of the key are equal", {"text": "00" * 32}),
-                      ("something after the key", {"text": good * 2}), ("more than 4096 bytes", {"text": "#" * 5000})):
+    for what, how in (("lets others read it", {"mode": 0o644}),
+                      ("owned by uid 0", {"owner": "root", "mode": 0o644}),
+                      ("no key", {"text": ""}),
+                      ("too few or too many digits", {"text": good[:40]}),
+                      ("not a hex digit", {"text": "x" * 64}),
+                      ("all bytes of the key are equal", {"text": "00" * 32}),
+                      ("something after the key", {"text": good * 2}),
+                      ("more than 4096 bytes", {"text": "#" * 5000})):
         spoil(**how)
         a.vn("key-reload")
         for listed in "keys", "vnets":
-            assert what in problems(a, listed) and "red.psk" in problems(a, listed), (what, a.vn(listed).stdout)
+            assert re.search(f"red.psk.*{what}", problems(a, listed)), (what, a.vn(listed).stdout)
         a.wait_log(f"red.psk.*{what}")
         assert "id" not in key(a, "red")
     path.unlink()
@@ -150,7 +155,7 @@ def test_bad_files(net):
     assert "symbolic link" in problems(a, "keys")
     path.unlink()
     a.restart()
-    wait_until(lambda: 'there is no key "red"' in problems(a, "vnets"), 5, "a missing file is named")
+    wait_until(lambda: 'there is no key "red"' in problems(a, "vnets"), 5, "a missing one is named")
     apart(a, b)
     spoil()
     a.vn("key-reload")
@@ -167,8 +172,8 @@ def test_suites_differ(net):
         create(host, number, "--suite", suite)
     for host, here, there in (a, "aes128gcm", "aes256gcm"), (b, "aes256gcm", "aes128gcm"):
         for listed in "peers", "vnets":
-            wait_until(lambda h=host, w=listed: here in problems(h, w) and there in problems(h, w), 5,
-                       f"named in vn {listed}")
+            wait_until(lambda h=host, w=listed, s={here, there}:
+                       s <= set(re.findall(r"aes\w+", problems(h, w))), 5, f"named in vn {listed}")
         host.wait_log(f"{here}.*{there}")
     a.vn("vnet-set", "--suite", "aes256gcm", "97")
     joined(a, b)
@@ -184,7 +189,8 @@ def flows(a, b, seconds, interval=0.002):
         there.stop()
         back.stop()
         for stream in there, back:
-            assert not stream.lost(), f"lost {len(stream.lost())} of {stream.sent}: {stream.lost()[:20]}"
+            lost = stream.lost()
+            assert not lost, f"lost {len(lost)} of {stream.sent}: {lost[:20]}"
             assert not stream.doubled()
         print(f"{there.sent} and {back.sent} packets, none lost; longest gap {there.gap():.3f}, "
               f"{back.gap():.3f} s")
@@ -220,7 +226,8 @@ def test_rekey_on_a_bad_network(net):
     a, b = pair(net, config="(rekey (packets 1000))\n")
     joined(a, b)
     for host in a, b:
-        host.run("nft", "add table inet bad; add chain inet bad out { type filter hook output priority 0; }; "
+        host.run("nft", "add table inet bad; "
+                 "add chain inet bad out { type filter hook output priority 0; }; "
                  "add rule inet bad out udp dport 1798 numgen random mod 10 0 drop")
     with Stream(a, b, "10.0.0.2", 0.002) as stream:
         time.sleep(12)
@@ -256,7 +263,7 @@ def test_restart_while_rekeying(net):
 
 @case(limit=90)
 def test_swap(net):
-    """A key is replaced, copied and the old one retired, with rekeys all the time and no packet lost."""
+    """A key is replaced, copied, and the old one retired, with rekeys all the time; none is lost."""
     a, b = net.hosts("a", "b")
     secret = secrets.token_bytes(32)
     for number, host in enumerate((a, b), 1):

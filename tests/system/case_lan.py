@@ -43,6 +43,11 @@ def members(host, count, vnet="97"):
     return host.vn_json("vnets", vnet)[0]["members"] == count
 
 
+def known(host):
+    """MAC addresses that it knows to be elsewhere."""
+    return [entry["vmac"] for entry in host.vn_json("varp") if entry["type"] == "ventry"]
+
+
 def lan(net, names, level="conf", vnet="97"):
     """Hosts that all have the vnet, and all know it."""
     hosts = net.hosts(*names)
@@ -88,8 +93,7 @@ def test_flood(net):
     for sender, host in enumerate(hosts):
         for other in range(4):
             if other != sender:
-                wait_until(lambda h=host, m=macs[other]: any(e.get("vmac") == m for e in h.vn_json("varp")),
-                           5, "an entry")
+                wait_until(lambda h=host, m=macs[other]: m in known(h), 5, "an entry")
                 ears[sender].send(DEV, macs[other], macs[sender], f"{sender} to {other}")
                 expected[other].append((DEV, f"{sender} to {other}"))
     hear_all(ears, expected)
@@ -150,8 +154,7 @@ def test_many_vnets(net):
                     expected[other] += [(dev, text)] * (other != sender)
     hear_all(ears, expected)
     for other in range(3):      # by now every address is known in every vnet
-        entries = [e for e in hosts[other].vn_json("varp") if e.get("vmac", "").startswith("02:00:00:00:00:")]
-        assert len(entries) == 100, len(entries)
+        assert len([mac for mac in known(hosts[other]) if mac.startswith("02:00:00:00:00:")]) == 100
 
 
 @case(limit=60)
@@ -241,7 +244,7 @@ def test_peer_by_name(net):
         # A name that is gone stays a peer, and is back when it resolves again.
         (etc / "hosts").write_text("127.0.0.1 localhost\n")
         a.restart()
-        wait_until(lambda: "problem" in a.vn_json("peers")[0], 20, "a name that does not resolve is named")
+        wait_until(lambda: "problem" in a.vn_json("peers")[0], 20, "what does not resolve is named")
         (etc / "hosts").write_text(f"{b.addr4} far.example\n")
         wait_until(lambda: a.ping("10.0.0.2"), 20, "ping when the name resolves again")
     finally:
@@ -266,7 +269,8 @@ def test_relay(net):
             assert here.name == "abcd"[last - 1] or here.ping(f"10.0.0.{last}"), (here.name, last)
     pairs = {(p["IP"].src, p["IP"].dst) for p in sniffer.packets()
              if int.from_bytes(bytes(p["UDP"].payload)[:4], "big") > 255}
-    assert {(a.addr4, d.addr4), (d.addr4, a.addr4), (a.addr4, c.addr4), (b.addr4, d.addr4)} <= pairs, pairs
+    direct = {(here.addr4, there.addr4) for here in (a, b) for there in (c, d)}
+    assert direct <= pairs, pairs
 
     for here in a, b, c, d:     # every arrangement of peers at once
         for there in a, b, c, d:
@@ -389,5 +393,5 @@ def test_address_changes(net):
         host.ip("addr", "replace", f"{address}/24", "dev", "eth0")
         since = time.monotonic()
         print(f"after {first_reply(host, '10.0.0.1' if host is b else '10.0.0.2', since):.2f} s")
-        wait_until(lambda o=other, w=address: o.vn_json("peers")[0]["addr"] == w, 5, "the new address")
+        wait_until(lambda o=other, w=address: o.vn_json("peers")[0]["addr"] == w, 5, "its address")
     assert b.stats()["associations"] == ups, "it was taken for another host"

@@ -26,6 +26,11 @@ def pair(net):
     return hosts
 
 
+def wait_gone(pids):
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 5, "all gone",
+               interval=0.01)
+
+
 def kill_all(host):
     """kill -9 of every process, in any order, until none is left."""
     roles = list(host.roles().values())
@@ -34,7 +39,7 @@ def kill_all(host):
         with contextlib.suppress(ProcessLookupError):     # followed one that was killed before it
             os.kill(pid, signal.SIGKILL)
     host.daemon.wait()
-    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in roles), 5, "all gone")
+    wait_gone(roles)
 
 
 def kept(host):
@@ -60,15 +65,15 @@ def killed(net, role, times, who="a"):
             for host in victims:
                 host.kill(role)
             for host, old in zip(victims, pids):
-                wait_until(lambda h=host, o=old: h.roles().get(role, o[role]) != o[role], 5, "a new one")
+                wait_until(lambda h=host, o=old[role]: h.roles().get(role, o) != o, 5, "a new one")
             for one in stream, back:
                 one.flowing()
         time.sleep(0.3)
         stream.stop()
         back.stop()
         assert [kept(host) for host in (a, b)] == before
-        print(f"{role} killed: lost {len(stream.lost())} of {stream.sent} and {len(back.lost())} of "
-              f"{back.sent}, longest gap {stream.gap():.3f} and {back.gap():.3f} s")
+        print(f"{role} killed: lost {len(stream.lost())} of {stream.sent} and {len(back.lost())} "
+              f"of {back.sent}, longest gap {stream.gap():.3f} and {back.gap():.3f} s")
         assert stream.doubled() == back.doubled() == 0
     return stream, back
 
@@ -128,8 +133,7 @@ def test_parent(net):
             roles = a.roles().values()
             a.kill("parent")
             a.daemon.wait()
-            wait_until(lambda r=roles: not any(os.path.exists(f"/proc/{p}") for p in r), 5, "all gone",
-                       interval=0.01)
+            wait_gone(roles)
             a.start()
             for one in stream, back:
                 one.flowing()
@@ -143,7 +147,8 @@ def test_parent(net):
 def told(host):
     """All that a command has made: vnets but for what changes by itself, peers, stored forms."""
     vnets = [{k: v for k, v in vnet.items() if k != "members"} for vnet in host.vn_json("vnets")]
-    return vnets, host.vn_json("vnet-list", "-l"), {p["name"] for p in host.vn_json("peers") if "name" in p}
+    peers = {peer["name"] for peer in host.vn_json("peers") if "name" in peer}
+    return vnets, host.vn_json("vnet-list", "-l"), peers
 
 
 @case(limit=60)

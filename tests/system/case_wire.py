@@ -24,8 +24,8 @@ def guests(net, level):
 
 
 def ping_marked(machine, dst, size):
-    return machine.run("ping", "-q", "-c", "5", "-i", "0.1", "-W", "1", "-s", size, "-p", MARKER.hex(),
-                       dst, check=False).returncode == 0
+    return machine.run("ping", "-q", "-c", "5", "-i", "0.1", "-W", "1", "-s", size,
+                       "-p", MARKER.hex(), dst, check=False).returncode == 0
 
 
 def stream(server, client, addr):
@@ -116,8 +116,9 @@ def test_none(net):
     sniffer.stop()
     words = look(sniffer)
     assert set(words) == {0, VXLAN}, "more than VXLAN and control"
-    listed = run(["tshark", "-r", sniffer.path, "-d", "udp.port==1798,vxlan", "-Y", "vxlan && (icmp || tcp)",
-                  "-T", "fields", "-E", "occurrence=l", "-e", "vxlan.vni", "-e", "vxlan.flags",
+    listed = run(["tshark", "-r", sniffer.path, "-d", "udp.port==1798,vxlan",
+                  "-Y", "vxlan && (icmp || tcp)", "-T", "fields", "-E", "occurrence=l",
+                  "-e", "vxlan.vni", "-e", "vxlan.flags",
                   "-e", "ip.dst", "-e", "ip.proto"])
     seen = {tuple(line.split("\t")) for line in listed.stdout.splitlines()}
     assert seen >= {(str(0x97), "0x0800", f"10.0.0.{last}", proto) for last in (1, 2)

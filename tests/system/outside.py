@@ -29,7 +29,8 @@ class Sa:
     def __init__(self, row):
         self.row, self.spi, self.esn = row, int(row["spi"], 16), row["esn"]
         self.suite, self.port = SUITES[row["suite"]], PORTS[row["level"]]
-        self.keymat = bytes.fromhex("".join(row.get(k, "") for k in ("enc_key", "salt", "auth_key")))
+        self.keymat = b"".join(bytes.fromhex(row.get(part, ""))
+                               for part in ("enc_key", "salt", "auth_key"))
         assert len(self.keymat) == self.suite.keymat_len, row
         self.seq = row["seq"]
 
