@@ -19,9 +19,10 @@
 #include "core/vnetctl.h"
 #include "varp/forward.h"
 
-#define TAP_BATCH     64   /* reads from one device before others get their turn */
-#define TOO_BIG_PER_S 20   /* answers to senders, of one vnet */
-#define QUEUE_HOLD_MS 3000 /* a frame waits no longer for the first member */
+#define TAP_BATCH     64    /* reads from one device before others get their turn */
+#define TOO_BIG_PER_S 20    /* answers to senders, of one vnet */
+#define DISCARD_MAX   65536 /* more than any device queue holds */
+#define QUEUE_HOLD_MS 3000  /* a frame waits no longer for the first member */
 
 /*
  * Frames for one association that have their headers and wait to be sealed. Empty whenever the
@@ -376,6 +377,23 @@ device_readable(void *arg, uint32_t events)
 		;
 	exchange_flush(e);
 	egress_flush(e);
+}
+
+void
+egress_discard(struct vnet *v)
+{
+	char frame[ETHER_HEADER_LEN]; /* the rest is cut off */
+	struct packet *p;
+
+	while ((p = v->queue) != NULL) {
+		v->queue = p->next;
+		packet_put(p);
+	}
+	v->queue_tail = &v->queue;
+	v->queued = 0;
+	for (int i = 0; v->tap >= 0 && i < DISCARD_MAX && read(v->tap, frame, sizeof(frame)) > 0;
+	     i++)
+		;
 }
 
 int

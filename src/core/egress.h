@@ -31,5 +31,9 @@ void egress_copy_one(struct engine *e, struct member *m, const struct packet *p)
 struct member *egress_port(const struct engine *e, const struct vnet *v, const struct packet *p);
 /* Seals and sends what was gathered. */
 void egress_flush(struct engine *e);
+/*
+ * What the device has given out or still holds was said under another key or level: it goes nowhere.
+ */
+void egress_discard(struct vnet *v);
 /* The first member has come: frames that waited go out. */
 void egress_release(struct engine *e, struct vnet *v);

@@ -293,6 +293,8 @@ group_leave(struct engine *e, struct vnet *v)
 {
 	struct group *g = v->group;
 
+	if (g->suite->id != SUITE_NONE)
+		egress_discard(v);
 	varp_vnet_down(e->varp, v->vni);
 	while (v->n_members > 0) {
 		exchange_member_gone(e, v->members[v->n_members - 1]);

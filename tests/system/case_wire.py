@@ -123,3 +123,25 @@ def test_none(net):
     seen = {tuple(line.split("\t")) for line in listed.stdout.splitlines()}
     assert seen >= {(str(0x97), "0x0800", f"10.0.0.{last}", proto) for last in (1, 2)
                     for proto in ("1", "6")}, seen
+
+
+@case(limit=60)
+def test_level_taken_away(net):
+    """What a machine said while its vnet was secured stays unsaid when the vnet becomes none: what waited for a
+    first peer, too."""
+    a, b = net.hosts("a", "b")
+    a.start()
+    a.vn("vnet-create", "-s", "conf", "97")
+    b.start()
+    b.vn("vnet-create", "97")
+    b.add_address("vnif0097", "10.0.0.2/24")
+    sniffer = net.sniff("udp port 1798")
+    frames = a.packet_socket("vnif0097", 0x88b5)
+    for _ in range(40):     # more than wait in vnetd: the rest is dropped there, or still in the device
+        frames.send(b"\xff" * 6 + bytes.fromhex("020000000007") + b"\x88\xb5" + MARKER * 4)
+    wait_until(lambda: a.stats()["frame_queued"] > 0, 5, "frames wait")
+    a.vn("vnet-set", "-s", "none", "97")
+    a.add_address("vnif0097", "10.0.0.1/24")
+    wait_until(lambda: a.ping("10.0.0.2"), 10, "the vnet is one of level none")
+    sniffer.stop()
+    assert MARKER not in sniffer.raw(), "said in secret, sent in clear"
