@@ -10,6 +10,7 @@
 #include "core/config.h"
 #include "core/options.h"
 #include "core/parent.h"
+#include "core/remove.h"
 #include "core/role.h"
 #include "core/startup.h"
 
@@ -70,5 +71,7 @@ main(int argc, char **argv)
 	case OPTIONS_RUN:
 		break;
 	}
+	if (o.remove_devices)
+		return remove_devices(&o);
 	return o.check_config ? check_config(&o) : run_parent(&o);
 }

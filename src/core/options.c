@@ -14,7 +14,7 @@
 #define DEFAULT_STATE_DIR VNET_STATEDIR
 #define DEFAULT_KEYS_DIR  VNET_CONFDIR "/keys"
 
-enum { OPT_RUN_DIR = 256, OPT_STATE_DIR, OPT_KEYS_DIR, OPT_DAEMON };
+enum { OPT_RUN_DIR = 256, OPT_STATE_DIR, OPT_KEYS_DIR, OPT_DAEMON, OPT_REMOVE_DEVICES };
 
 static const struct option long_options[] = {
 	{ "varp_mcaddr", required_argument, NULL, 'a' },
@@ -24,6 +24,7 @@ static const struct option long_options[] = {
 	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
 	{ "keys-dir", required_argument, NULL, OPT_KEYS_DIR },
 	{ "daemon", no_argument, NULL, OPT_DAEMON },
+	{ "remove-devices", no_argument, NULL, OPT_REMOVE_DEVICES },
 	{ "verbose", no_argument, NULL, 'V' },
 	{ "version", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
@@ -35,6 +36,7 @@ print_help(void)
 {
 	printf("usage: vnetd [-nV] [-a ADDR] [-f FILE] [--run-dir DIR] [--state-dir DIR]\n"
 	       "             [--keys-dir DIR] [--daemon]\n"
+	       "       vnetd --remove-devices [--run-dir DIR]\n"
 	       "\n"
 	       "  -a, --varp_mcaddr ADDR   multicast group of discovery, numeric\n"
 	       "  -f, --config, --file FILE\n"
@@ -43,6 +45,7 @@ print_help(void)
 	       "      --state-dir DIR      what survives restarts (" DEFAULT_STATE_DIR ")\n"
 	       "      --keys-dir DIR       key files (" DEFAULT_KEYS_DIR ")\n"
 	       "      --daemon             go to the background once ready, log to DIR/vnetd.log\n"
+	       "      --remove-devices     remove the devices that vnetd left, and exit\n"
 	       "  -n                       check the configuration and exit; with -V, print it\n"
 	       "  -V, --verbose            log more\n"
 	       "  -v, --version            print the version and exit\n"
@@ -122,6 +125,8 @@ apply(struct options *out, int opt, const char *arg)
 		return set_path(out->keys_dir, "--keys-dir", arg);
 	case OPT_DAEMON:
 		return out->daemonize = true;
+	case OPT_REMOVE_DEVICES:
+		return out->remove_devices = true;
 	case 'n':
 		return out->check_config = true;
 	case 'V':

@@ -19,6 +19,7 @@ struct options {
 	bool check_config; /* -n */
 	bool print_config; /* -nV: print the configuration in a form that parses back */
 	bool config_given;
+	bool remove_devices;
 };
 
 enum options_result { OPTIONS_RUN, OPTIONS_EXIT_OK, OPTIONS_EXIT_USAGE };

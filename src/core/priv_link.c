@@ -2,6 +2,7 @@
 #include "core/priv_link.h"
 
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
 #include <stdarg.h>
@@ -274,6 +275,67 @@ priv_link_tap_delete(struct priv_link *l, const char *ifname, struct priv_answer
 		drop_tap(l, t);
 	err = netlink_request(l->netlink, rtnl_del_link(&r, link.ifindex), NULL, NULL);
 	return err ? failed(l, a, err, "cannot delete device \"%s\"", ifname) : 0;
+}
+
+struct names {
+	const struct priv_link *l;
+	char (*name)[VNET_IFNAME_SIZE];
+	size_t n;
+	bool failed;
+};
+
+static void
+note_ours(void *arg, const struct nlmsghdr *nlh)
+{
+	struct names *ns = arg;
+	struct rtnl_msg m;
+	void *more;
+
+	if (rtnl_parse(nlh, &m) != RTNL_LINK || !is_ours(ns->l, &m.link, m.link.name))
+		return;
+	more = reallocarray(ns->name, ns->n + 1, sizeof(*ns->name));
+	if (!more) {
+		ns->failed = true;
+		return;
+	}
+	ns->name = more;
+	strcpy(ns->name[ns->n++], m.link.name);
+}
+
+static int
+delete_unused(struct priv_link *l, const char *ifname, struct priv_answer *a)
+{
+	struct rtnl_link link;
+	int err = get_ours(l, ifname, &link, a);
+
+	if (err)
+		return err;
+	/* A TAP has a carrier while one of its queues is open. */
+	if (link.flags & IFF_LOWER_UP)
+		return privmsg_refuse(a, -EBUSY, "device \"%s\" is in use", ifname);
+	return priv_link_tap_delete(l, ifname, a);
+}
+
+int
+priv_link_delete_all(struct priv_link *l, priv_link_each_fn *each, void *arg)
+{
+	struct names ns = { .l = l };
+	struct rtnl_request r;
+	int err = -EINTR;
+
+	for (int i = 0; i < DUMP_TRIES && err == -EINTR; i++) {
+		ns.n = 0;
+		err = netlink_request(l->netlink, rtnl_get_links(&r, 0), note_ours, &ns);
+	}
+	if (err == 0 && ns.failed)
+		err = -ENOMEM;
+	for (size_t i = 0; err == 0 && i < ns.n; i++) {
+		struct priv_answer a = { 0 };
+
+		each(arg, ns.name[i], delete_unused(l, ns.name[i], &a), &a);
+	}
+	free(ns.name);
+	return err;
 }
 
 int

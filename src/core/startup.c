@@ -233,6 +233,13 @@ take_lock(const struct options *o)
 	return false;
 }
 
+/* Where there is no run directory, none runs. */
+bool
+startup_lock(const struct options *o)
+{
+	return (access(o->run_dir, F_OK) < 0 && errno == ENOENT) || take_lock(o);
+}
+
 static int
 bind_control(int fd, const struct sockaddr_un *sa, gid_t group)
 {

@@ -13,6 +13,8 @@
 
 /* Root, users, directories, lock, descriptors. False: all has been said. */
 bool startup_check(const struct options *o, struct parent_setup *out);
+/* Holds the lock of the run directory until the process ends. False if a vnetd runs there; what is wrong has been said. */
+bool startup_lock(const struct options *o);
 /*
  * --daemon: in the background process fills out->starter_fd and returns -1. In the foreground, waits until that one is ready, and returns an exit status.
  */

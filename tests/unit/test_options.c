@@ -46,6 +46,9 @@ test_defaults(void **state)
 	assert_string_equal(o.mcaddr, "");
 	assert_false(
 	    o.config_given || o.verbose || o.daemonize || o.check_config || o.print_config);
+	assert_false(o.remove_devices);
+	assert_int_equal(PARSE(&o, "--remove-devices"), OPTIONS_RUN);
+	assert_true(o.remove_devices);
 }
 
 static void
