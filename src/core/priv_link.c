@@ -197,13 +197,15 @@ attach(struct priv_link *l, const char *ifname, bool create, struct priv_answer 
 {
 	const struct tap *t = create ? NULL : find_tap(l, ifname);
 	int fd, err;
+	bool opened;
 
 	if (t)
 		return t->fd;
-	fd = priv_tap_attach(ifname, l->owner, create);
+	fd = priv_tap_attach(ifname, l->owner, create, &opened);
 	if (fd < 0)
-		return privmsg_refuse(a, fd, "cannot %s TAP \"%s\": %s",
-		    create ? "create" : "attach to", ifname, strerrordesc_np(-fd));
+		return privmsg_refuse(a, fd, "cannot %s TAP \"%s\": %s%s",
+		    create ? "create" : "attach to", ifname,
+		    opened ? "" : PRIV_TAP_DEVICE ": ", strerrordesc_np(-fd));
 	err = add_tap(l, ifname, fd);
 	if (err == 0)
 		return fd;

@@ -12,7 +12,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define TUN_DEVICE "/dev/net/tun"
 #define TUN_MINOR  200
 #ifndef TUN_F_USO4 /* Linux 6.2 */
 #define TUN_F_USO4 0x20
@@ -25,11 +24,12 @@
 #define TAP_FLAGS	 (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE)
 
 int
-priv_tap_attach(const char *ifname, uid_t owner, bool create)
+priv_tap_attach(const char *ifname, uid_t owner, bool create, bool *opened)
 {
 	struct ifreq ifr = { .ifr_flags = (short)(TAP_FLAGS | (create ? IFF_TUN_EXCL : 0)) };
-	int fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC), err;
+	int fd = open(PRIV_TAP_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC), err;
 
+	*opened = fd >= 0;
 	if (fd < 0)
 		return -errno;
 	strncpy(ifr.ifr_name, ifname, sizeof(ifr.ifr_name) - 1);

@@ -33,8 +33,8 @@
 static bool
 is_inside(const struct engine *e, const struct linkmon_link *l)
 {
-	if (vnet_by_ifindex(&e->vnets, l->ifindex) != NULL)
-		return true;
+	if (vnet_by_ifname(&e->vnets, l->name) != NULL)
+		return true; /* of an earlier run, too */
 	for (const struct vnet *v = e->vnets.first; v != NULL; v = v->next) {
 		const struct linkmon_link *own = v->tap >= 0
 						     ? linkmon_by_index(e->links, v->ifindex)
