@@ -61,7 +61,9 @@
 	X(ESP_UNKNOWN_SPI, "esp_unknown_spi", "ESP packets with an SPI that is not ours, dropped") \
 	X(ESP_DUMMY, "esp_dummy", "dummy packets received")                                        \
 	X(ESP_NEXT_HEADER, "esp_next_header", "ESP payloads that are not UDP, dropped")            \
-	X(INNER_SHORT, "inner_short", "ESP payloads without room for their headers, dropped")      \
+	X(INNER_SHORT, "inner_short",                                                              \
+	    "ESP payloads whose UDP header is short, of another length, or between two ports, "    \
+	    "dropped")                                                                             \
 	X(INNER_PORT, "inner_port",                                                                \
 	    "ESP payloads whose inner port is not that of the SA's level, dropped")                \
 	X(VXLAN_MALFORMED, "vxlan_malformed", "VXLAN headers without a valid VNI, dropped")        \
