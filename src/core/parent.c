@@ -134,7 +134,10 @@ partners_run(const struct child *c)
 	return true;
 }
 
-/* The first time in their order, each when the one before is ready, so that the first trouble is the one that is told. */
+/*
+ * The first time in their order, each when the one before is ready, so that the first trouble is
+ * the one that is told.
+ */
 static void
 start_waiting(struct parent *p)
 {
@@ -435,7 +438,7 @@ read_messages(struct child *c)
 	if (r == -EPROTO)
 		log_warnx("%s killed: message %u is none a %s sends", role_name(c->role), m.type,
 		    role_name(c->role));
-	/* At the end of its channel it ends, and SIGCHLD follows; what does not end by itself is helped. */
+	/* At the end of its channel it ends, and SIGCHLD follows; one that does not is helped. */
 	loop_unwatch(c->parent->loop, &c->watch);
 	kill_child(c);
 }

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The parent process: starts the roles, joins them by channels, starts again what dies, ends all. Its only inputs are
- * signals and its children's few messages; a child that sends anything else is killed.
+ * The parent process: starts the roles, joins them by channels, starts again what dies, ends all.
+ * Its only inputs are signals and its children's few messages; a child that sends anything else is
+ * killed.
  */
 
 #include <stdint.h>

@@ -21,7 +21,10 @@ void priv_link_free(struct priv_link *l);
 int priv_link_tap_open(struct priv_link *l, const struct priv_tap_open *q, struct priv_answer *a,
     int *fd); /* *fd stays ours */
 int priv_link_tap_delete(struct priv_link *l, const char *ifname, struct priv_answer *a);
-/* Deletes every TAP of ours in this network namespace that nobody has open. each: 0, or -errno and the reason why it is still there. 0 or -errno: they cannot be listed. */
+/*
+ * Deletes every TAP of ours in this network namespace that nobody has open. each: 0, or -errno and
+ * the reason why it is still there. 0 or -errno: they cannot be listed.
+ */
 typedef void priv_link_each_fn(void *arg, const char *ifname, int err, const struct priv_answer *a);
 int priv_link_delete_all(struct priv_link *l, priv_link_each_fn *each, void *arg);
 int priv_link_set_mtu(struct priv_link *l, const struct priv_mtu *q, struct priv_answer *a);

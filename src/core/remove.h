@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* vnetd --remove-devices: takes the network devices that vnetd left for its next start off this machine. A program of its own, run as root, without a sandbox. */
+/*
+ * vnetd --remove-devices: takes the network devices that vnetd left for its next start off this
+ * machine. A program of its own, run as root, without a sandbox.
+ */
 
 #include "core/options.h"
 

@@ -250,7 +250,7 @@ role_fail(const char *fmt, ...)
 	fatalx("%s", failed.reason);
 }
 
-/* One that breaks the contract loses its channel; it sees the end and exits, and the parent sends a new one. */
+/* One that breaks the contract loses its channel: it exits, and the parent sends a new one. */
 static int
 drop_engine(int fd)
 {

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The processes of vnetd and how each is started: the parent forks and executes itself once per role; a role finds its channel to the
- * parent on descriptor 3, gets its options and its channels to other roles from there, opens what it needs, seals its sandbox,
- * and says READY. When a role dies the parent starts it again and hands every partner a new channel.
+ * The processes of vnetd and how each is started: the parent forks and executes itself once per
+ * role; a role finds its channel to the parent on descriptor 3, gets its options and its channels
+ * to other roles from there, opens what it needs, seals its sandbox, and says READY. When a role
+ * dies the parent starts it again and hands every partner a new channel.
  */
 
 #include <stdbool.h>
@@ -62,7 +63,10 @@ struct role_pids {
 	uint32_t restarts[ROLE_COUNT];
 };
 
-/* What a role gets at start. Channels are -1 where the role has no such partner, and only there; control is the engine's, else -1. */
+/*
+ * What a role gets at start. Channels are -1 where the role has no such partner, and only there;
+ * control is the engine's, else -1.
+ */
 struct role_start {
 	struct options options;
 	int channel[ROLE_COUNT];
@@ -76,11 +80,15 @@ unsigned role_partners(enum role r);
 bool role_msg_to_parent(const struct ipc_msg *m, enum role from);
 bool role_msg_to_role(const struct ipc_msg *m, enum role to);
 
-/* In a role, first thing: reads ROLE_OPTIONS, ROLE_CHANNELs and ROLE_START from descriptor 3. Ends the process on a broken contract. */
+/*
+ * In a role, first thing: reads ROLE_OPTIONS, ROLE_CHANNELs and ROLE_START from descriptor 3. Ends
+ * the process on a broken contract.
+ */
 void role_receive_start(enum role self, struct role_start *out);
 /*
- * The directory of that name, opened as the role's user, whose it must be (startup.c sees to it): capabilities do not count. Fails by role_fail().
- * For a process that is root still, with CAP_SETUID.
+ * The directory of that name, opened as the role's user, whose it must be (startup.c sees to it):
+ * capabilities do not count. Fails by role_fail(). For a process that is root still, with
+ * CAP_SETUID.
  */
 int role_open_dir(enum role self, const char *name, const char *path);
 /* Sends READY. */
@@ -89,12 +97,16 @@ void role_ready(void);
 void role_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 /*
- * Later messages of the parent, for roles with a loop of their own: 0 and *m (then done with by ipc_msg_done), or -EAGAIN. ROLE_STOP and the end of the
- * parent end the process, as does a message that is not well-formed.
+ * Later messages of the parent, for roles with a loop of their own: 0 and *m (then done with by
+ * ipc_msg_done), or -EAGAIN. ROLE_STOP and the end of the parent end the process, as does a message
+ * that is not well-formed.
  */
 int role_next(enum role self, struct ipc_msg *m);
 
-/* For roles that only answer the engine. message: false: it broke the contract, and that engine is dropped. engine: here is a new one. */
+/*
+ * For roles that only answer the engine. message: false: it broke the contract, and that engine is
+ * dropped. engine: here is a new one.
+ */
 struct role_service {
 	enum role self;
 	bool (*message)(void *arg, const struct ipc_msg *m);

@@ -5,7 +5,6 @@
 
 #include <cap-ng.h>
 #include <errno.h>
-#include <grp.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -51,7 +50,7 @@ find_user(const struct seal *s, enum role r)
 	return pw;
 }
 
-/* DAC_OVERRIDE where priv's user could not open it otherwise; a device that is not there needs none. */
+/* DAC_OVERRIDE where priv's user could not open the device; one that is not there needs none. */
 static uint64_t
 tun_caps(const struct passwd *pw)
 {
@@ -88,13 +87,12 @@ change_user(const struct seal *s)
 	const struct passwd *pw = find_user(s, s->role);
 	uint64_t caps = sandbox_roles[s->role].caps;
 
-	if (s->role == ROLE_PRIV && tun_caps(pw)) {
-		if (!may_override())
-			role_fail("%s: user \"%s\" may not open it, expected mode 0666 (or the "
-				  "capability DAC_OVERRIDE)",
-			    TUN_DEVICE, pw->pw_name);
+	if (s->role == ROLE_PRIV)
 		caps |= tun_caps(pw);
-	}
+	if (caps & 1ull << CAP_DAC_OVERRIDE && !may_override())
+		role_fail(TUN_DEVICE ": user \"%s\" may not open it, expected mode 0666 (or the "
+				     "capability DAC_OVERRIDE)",
+		    pw->pw_name);
 	if (capng_lock() < 0)
 		step_failed(s->role, "capabilities cannot be locked", errno);
 	capng_clear(CAPNG_SELECT_BOTH);
@@ -104,7 +102,7 @@ change_user(const struct seal *s)
 		step_failed(s->role, "user and capabilities cannot be changed", errno);
 }
 
-/* The parent stays uid 0. What its children's start needs is theirs by exec, and not in effect here. */
+/* It stays uid 0. What its children's start needs is theirs by exec, and not in effect here. */
 static void
 cut_parent(const struct seal *s)
 {

@@ -2,10 +2,12 @@
 #pragma once
 
 /*
- * What each role gives up, in one order: new privileges, capabilities (locked and cut), uid and gid, limits, dumps, files and ports by Landlock where the
- * kernel has it, system calls by seccomp in kill mode. Data tables with a reason per entry. Any step that fails ends the process. Only sandbox*.c know
- * libcap-ng, libseccomp and Landlock. The parent keeps uid 0 and, permitted but not in effect, what its children's start needs: without new privileges an
- * exec of uid 0 gives what the parent's permitted and bounding sets have in common.
+ * What each role gives up, in one order: new privileges, capabilities (locked and cut), uid and
+ * gid, limits, dumps, files and ports by Landlock where the kernel has it, system calls by seccomp
+ * in kill mode. Data tables with a reason per entry. Any step that fails ends the process. Only
+ * sandbox*.c know libcap-ng, libseccomp and Landlock. The parent keeps uid 0 and, permitted but not
+ * in effect, what its children's start needs: without new privileges an exec of uid 0 gives what
+ * the parent's permitted and bounding sets have in common.
  */
 
 #include "core/options.h"

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #define LOG_MODULE "sandbox"
 
-/* Landlock by its system calls: Debian 12's headers end at ABI 2, so later rights are spelled out here (linux/landlock.h). */
+/*
+ * Landlock by its system calls: Debian 12's headers end at ABI 2, so later rights are spelled out
+ * here (linux/landlock.h).
+ */
 
 #include <errno.h>
 #include <fcntl.h>

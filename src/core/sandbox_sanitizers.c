@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the runtimes of AddressSanitizer and its kin need besides: they map shadow memory late and read /proc for their reports. */
+/*
+ * What the runtimes of AddressSanitizer and its kin need besides: they map shadow memory late and
+ * read /proc for their reports.
+ */
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -25,7 +25,10 @@ const struct sandbox_role sandbox_roles[ROLE_COUNT] = {
 	[ROLE_ENGINE] = { .files = 16384 }, /* every TAP queue, clients of the control socket */
 };
 
-/* SETPCAP, SETUID, SETGID: to give up the rest. DAC_OVERRIDE comes to them where only root may open /dev/net/tun. */
+/*
+ * SETPCAP, SETUID, SETGID: to give up the rest. DAC_OVERRIDE comes to them where only root may open
+ * /dev/net/tun.
+ */
 const uint64_t sandbox_start_caps = CAP(SETPCAP) | CAP(SETUID) | CAP(SETGID) | CAP(NET_ADMIN) |
 				    CAP(NET_RAW);
 
@@ -185,8 +188,10 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(RESOLVE, timerfd_settime, "NSS modules"),
 
 	/*
-	 * What libraries do while they are loaded: at the start of each role, where getpwnam() may bring NSS modules, and in the resolver at any time. The list
-	 * is not what one libc does on one processor: arm64 has neither stat nor access, a new libc asks in new ways, and all of these only look.
+	 * What libraries do while they are loaded: at the start of each role, where getpwnam() may
+	 * bring NSS modules, and in the resolver at any time. The list is not what one libc does on
+	 * one processor: arm64 has neither stat nor access, a new libc asks in new ways, and all of
+	 * these only look.
 	 */
 	CALL(START | RESOLVE, stat, "files looked for; resolv.conf, nsswitch.conf: changed?"),
 	CALL(START | RESOLVE, lstat, "files looked for"),
@@ -212,7 +217,7 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(START | RESOLVE, nanosleep, "a daemon or randomness that is not there yet"),
 	CALL(START | RESOLVE, epoll_create1, "loop; NSS modules"),
 
-	/* the parent, and start-up of each role: exec, ld.so, opening what the role needs, sealing */
+	/* the parent, and the start of each role: exec, ld.so, opening, sealing */
 	CALL(START, clone, "fork"),
 	CALL(START, clone3, "fork"),
 	CALL(START, set_robust_list, "start of a process"),

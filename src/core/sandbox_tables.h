@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * What each role may do, as data: system calls, paths, capabilities, limits, each with a reason. Only sandbox*.c includes this.
+ * What each role may do, as data: system calls, paths, capabilities, limits, each with a reason.
+ * Only sandbox*.c includes this.
  *
- * Filters and Landlock domains are inherited, so the parent's must hold what every role holds and what a start needs: its filter is the
- * union of all entries, and each role then narrows.
+ * Filters and Landlock domains are inherited, so the parent's must hold what every role holds and
+ * what a start needs: its filter is the union of all entries, and each role then narrows.
  */
 
 #include <seccomp.h>
@@ -50,7 +51,10 @@ struct sandbox_role {
 	bool dns;	     /* may connect to TCP port 53 */
 };
 
-/* What roles need at their start, between exec and their own sandbox_enter(): the parent's bounding set, permitted to it too. */
+/*
+ * What roles need at their start, between exec and their own sandbox_enter(): the parent's bounding
+ * set, permitted to it too.
+ */
 extern const uint64_t sandbox_start_caps;
 
 extern const struct sandbox_role sandbox_roles[ROLE_COUNT];
@@ -69,7 +73,10 @@ extern const size_t sandbox_n_sanitizer_paths;
 
 /* The kernel's Landlock ABI; 0: it has none. Ends the process on any other trouble. */
 int landlock_abi(void);
-/* A ruleset for the role; its paths are opened now, while the process still may. -errno, and *what names the culprit. */
+/*
+ * A ruleset for the role; its paths are opened now, while the process still may. -errno, and *what
+ * names the culprit.
+ */
 int landlock_prepare(enum role r, const struct options *o, int abi, const char **what);
 /* Consumes the ruleset. 0 or -errno. */
 int landlock_enforce(int ruleset_fd);

@@ -28,7 +28,10 @@
 
 static int lock_fd = -1;
 
-/* One directory of the daemon: whose it is to be, and the names of files that may be in it before it is. */
+/*
+ * One directory of the daemon: whose it is to be, and the names of files that may be in it before
+ * it is.
+ */
 struct place {
 	const char *option;
 	const char *path;
@@ -74,7 +77,10 @@ make_directory(const char *path)
 	}
 }
 
-/* May this file be in the place before it is made the daemon's? The run directory stays root's, so there it goes by name. */
+/*
+ * May this file be in the place before it is made the daemon's? The run directory stays root's, so
+ * there it goes by name.
+ */
 static bool
 entry_is_ours(int dir_fd, const char *name, const struct place *p)
 {
@@ -127,7 +133,9 @@ give_directory(int place_fd, const struct place *p)
 	return ok;
 }
 
-/* One that is as it should be is not opened: its user's, it is closed to root without DAC_OVERRIDE. */
+/*
+ * One that is as it should be is not opened: its user's, it is closed to root without DAC_OVERRIDE.
+ */
 static bool
 take_directory(int place_fd, const struct place *p)
 {
@@ -243,10 +251,12 @@ startup_lock(const struct options *o)
 static int
 bind_control(int fd, const struct sockaddr_un *sa, gid_t group)
 {
-	mode_t mask = umask(
-	    0177); /* nobody can connect until owner and mode are what they should be */
-	int r = bind(fd, (const struct sockaddr *)sa, sizeof(*sa));
+	mode_t mask;
+	int r;
 
+	/* Nobody can connect until owner and mode are what they should be. */
+	mask = umask(0177);
+	r = bind(fd, (const struct sockaddr *)sa, sizeof(*sa));
 	umask(mask);
 	if (r < 0 || lchown(sa->sun_path, 0, group) < 0 || chmod(sa->sun_path, 0660) < 0)
 		return -1;

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What must be in order before vnetd becomes several processes: users, directories, that no other vnetd has them, the
- * control socket, the service manager, the background. As root, before any sandbox; what is wrong is said on standard error.
+ * What must be in order before vnetd becomes several processes: users, directories, that no other
+ * vnetd has them, the control socket, the service manager, the background. As root, before any
+ * sandbox; what is wrong is said on standard error.
  */
 
 #include <stdbool.h>
@@ -13,10 +14,14 @@
 
 /* Root, users, directories, lock, descriptors. False: all has been said. */
 bool startup_check(const struct options *o, struct parent_setup *out);
-/* Holds the lock of the run directory until the process ends. False if a vnetd runs there; what is wrong has been said. */
+/*
+ * Holds the lock of the run directory until the process ends. False if a vnetd runs there; what is
+ * wrong has been said.
+ */
 bool startup_lock(const struct options *o);
 /*
- * --daemon: in the background process fills out->starter_fd and returns -1. In the foreground, waits until that one is ready, and returns an exit status.
+ * --daemon: in the background process fills out->starter_fd and returns -1. In the foreground,
+ * waits until that one is ready, and returns an exit status.
  */
 int startup_background(struct parent_setup *out);
 /* Last, in the process that stays: its pid into the lock file. */
