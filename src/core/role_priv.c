@@ -2,14 +2,9 @@
 #define LOG_MODULE "priv"
 
 /*
- * The start of the privileged process. What needs root: to open the configuration file. Afterwards
- * it keeps CAP_NET_ADMIN (TAPs, links, SO_RCVBUFFORCE) and opens files in STATE-DIR and /dev/net/tun only. System calls that sandbox_tables.c must allow then:
- *
- *	channels, loop	recvmsg, sendmsg, epoll_*, close
- *	links		sendto, recvmsg on the netlink socket opened here
- *	TAPs		openat /dev/net/tun, fstat, ioctl TUNSETIFF, TUNGETIFF, TUNSETOWNER, TUNSETPERSIST
- *	sockets		socket AF_INET and AF_INET6, setsockopt, bind, getsockname, getsockopt
- *	state		openat, fstat, write, pread64, fsync, renameat, unlinkat, fcntl F_GET_SEALS
+ * The start of the privileged process. Root opens the configuration file; afterwards it is a user
+ * with NET_ADMIN (TAPs, links, buffer sizes) and NET_RAW, who opens /dev/net/tun and files in the
+ * state directory only.
  */
 
 #include <errno.h>
