@@ -19,8 +19,8 @@
 /* Padding up to 255, pad length, next header, ICV up to 32. */
 #define PACKET_TAILROOM 320
 /* What is read in one piece: 65535 bytes of IP in an Ethernet frame with two tags, rounded. */
-#define PACKET_ROOM	65600
-#define PACKET_SIZE	(PACKET_HEADROOM + PACKET_ROOM + PACKET_TAILROOM)
+#define PACKET_ROOM 65600
+#define PACKET_SIZE (PACKET_HEADROOM + PACKET_ROOM + PACKET_TAILROOM)
 
 struct packet {
 	uint8_t *data; /* start of what is valid */

@@ -204,8 +204,8 @@ attach(struct priv_link *l, const char *ifname, bool create, struct priv_answer 
 	fd = priv_tap_attach(ifname, l->owner, create, &opened);
 	if (fd < 0)
 		return privmsg_refuse(a, fd, "cannot %s TAP \"%s\": %s%s",
-		    create ? "create" : "attach to", ifname,
-		    opened ? "" : PRIV_TAP_DEVICE ": ", strerrordesc_np(-fd));
+		    create ? "create" : "attach to", ifname, opened ? "" : PRIV_TAP_DEVICE ": ",
+		    strerrordesc_np(-fd));
 	err = add_tap(l, ifname, fd);
 	if (err == 0)
 		return fd;
