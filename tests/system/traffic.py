@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A stream of numbered datagrams between two namespaces, and what became of each."""
+"""Traffic between two namespaces, and what became of it: numbered datagrams, bytes by TCP."""
 
 import socket
 import struct
@@ -76,3 +76,25 @@ class Stream:
     def __exit__(self, *_):
         if self.running:
             self.stop()
+
+
+def transfer(sender, receiver, address, data, port=7000):
+    """Sends it by TCP to an address of the receiver, which must get it unaltered."""
+    listener = receiver.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind((address, port))
+    listener.listen()
+    out = sender.socket(socket.AF_INET, socket.SOCK_STREAM)
+    out.connect((address, port))
+    into, _ = listener.accept()
+
+    def send():
+        out.sendall(data)
+        out.close()
+    thread = threading.Thread(target=send)
+    thread.start()
+    got = bytearray()
+    with into, listener:
+        while part := into.recv(1 << 16):
+            got += part
+    thread.join()
+    assert got == data, f"{len(got)} bytes, not the {len(data)} that were sent"

@@ -34,6 +34,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("VNET_BUILD", ROOT)).resolve()
 SEGMENTS_V4 = ("192.0.2", "198.51.100", "203.0.113")     # RFC 5737; IPv6 is 2001:db8:N::/64
 GUEST_MTU = 1500
+# All deadlines are so many times longer: an emulated machine (tests/vm) is slow.
+SLOW = float(os.environ.get("VNET_SLOW", 1))
 SO_RCVBUFFORCE = 33
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
 
@@ -61,7 +63,7 @@ def need(program):
 
 def wait_until(function, deadline=10, what="condition", interval=0.05):
     """Polls until function() is true, and returns that value. Failures inside count as false."""
-    end, last = time.monotonic() + deadline, None
+    end, last = time.monotonic() + deadline * SLOW, None
     while True:
         try:
             last = function()
@@ -86,6 +88,7 @@ def always(function, seconds, what="condition", interval=0.1):
 def run(argv, check=True, timeout=30, **options):
     """Runs a command; its result has returncode, stdout and stderr as text."""
     argv = [str(a) for a in argv]
+    timeout *= SLOW
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, **options)
     except subprocess.TimeoutExpired as error:
@@ -271,7 +274,7 @@ class Host(Namespace):
         """Asks vnetd to end; its exit status."""
         self.daemon.terminate()
         try:
-            return self.daemon.wait(timeout)
+            return self.daemon.wait(timeout * SLOW)
         except subprocess.TimeoutExpired:
             raise Failed(f"{self.name}: vnetd did not end within {timeout} s of SIGTERM") from None
 
@@ -493,7 +496,7 @@ class Net:
         for host in self.all_hosts():
             if host.daemon:
                 try:
-                    host.daemon.wait(5)
+                    host.daemon.wait(5 * SLOW)
                 except subprocess.TimeoutExpired:
                     pass
         for member in self.members:
