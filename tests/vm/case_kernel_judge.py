@@ -76,7 +76,8 @@ class KernelPeer:
     def sequence(self):
         """(high, low) of what b has sent."""
         states = self.b.ip("xfrm", "state", "list", "src", self.b.addr4).stdout
-        return tuple(int(n, 16) for n in re.search(r"oseq-hi 0x(\w+), oseq 0x(\w+)", states).groups())
+        return tuple(int(n, 16) for n in
+                     re.search(r"oseq-hi 0x(\w+), oseq 0x(\w+)", states).groups())
 
 
 class Wire:
