@@ -23,6 +23,7 @@
 #define TOO_BIG_PER_S 20    /* answers to senders, of one vnet */
 #define DISCARD_MAX   65536 /* more than any device queue holds */
 #define QUEUE_HOLD_MS 3000  /* a frame waits no longer for the first member */
+#define QUEUE_LEAVES  1024  /* packets of the pool that frames which wait leave to all else */
 
 /*
  * Frames for one association that have their headers and wait to be sealed. Empty whenever the
@@ -136,12 +137,61 @@ flood(struct engine *e, struct vnet *v, struct packet *p)
 	egress_send(e, v->members[0], p);
 }
 
+static void
+drop_frame(struct packet *p, enum stats_id why)
+{
+	stats_count(why);
+	packet_put(p);
+}
+
 /* --- nobody to send to yet --- */
+
+static void
+queue_clear(struct vnet *v)
+{
+	while (v->queue != NULL) {
+		struct packet *p = v->queue;
+
+		v->queue = p->next;
+		packet_put(p);
+	}
+	v->queue_tail = &v->queue;
+	v->queued = 0;
+}
+
+static bool
+queue_stale(const struct engine *e, const struct vnet *v)
+{
+	return v->queued > 0 && monotime_diff_ms(engine_now(e), v->queued_at) > QUEUE_HOLD_MS;
+}
+
+/* Hundreds of vnets without members must not hold all packets: what waits in vain goes first. */
+static bool
+queue_room(struct engine *e)
+{
+	static struct monotime looked;
+
+	if (packet_pool_available(e->pool) > QUEUE_LEAVES)
+		return true;
+	if (monotime_diff_ms(engine_now(e), looked) < QUEUE_HOLD_MS)
+		return false;
+	looked = engine_now(e);
+	for (struct vnet *v = e->vnets.first; v != NULL; v = v->next)
+		if (queue_stale(e, v))
+			queue_clear(v);
+	return packet_pool_available(e->pool) > QUEUE_LEAVES;
+}
 
 /* While a host is being found and an association set up, the first frames wait. */
 static void
 queue_frame(struct engine *e, struct vnet *v, struct packet *p)
 {
+	if (queue_stale(e, v))
+		queue_clear(v);
+	if (!queue_room(e)) {
+		drop_frame(p, STAT_FRAME_QUEUE_FULL);
+		return;
+	}
 	if (v->queued == 0)
 		v->queued_at = engine_now(e);
 	if (v->queued == VNET_QUEUE_MAX) {
@@ -164,19 +214,17 @@ queue_frame(struct engine *e, struct vnet *v, struct packet *p)
 void
 egress_release(struct engine *e, struct vnet *v)
 {
-	bool stale = monotime_diff_ms(engine_now(e), v->queued_at) > QUEUE_HOLD_MS;
-	struct packet *p = v->queue;
+	struct packet *p;
 
+	if (queue_stale(e, v))
+		queue_clear(v);
+	p = v->queue;
 	v->queue = NULL;
-	v->queue_tail = &v->queue;
-	v->queued = 0;
+	queue_clear(v);
 	while (p != NULL) {
 		struct packet *next = p->next;
 
-		if (stale)
-			packet_put(p);
-		else
-			flood(e, v, p);
+		flood(e, v, p);
 		p = next;
 	}
 	egress_flush(e);
@@ -210,13 +258,6 @@ egress_port(const struct engine *e, const struct vnet *v, const struct packet *p
 	if (v->hubs == 0 || !ether_addresses(p->data, p->len, &dst, &src) || mac_is_multicast(&dst))
 		return NULL;
 	return plain_port(e, v, &dst);
-}
-
-static void
-drop_frame(struct packet *p, enum stats_id why)
-{
-	stats_count(why);
-	packet_put(p);
 }
 
 /* A frame that the device gave out in one piece, with its header; does not consume p. */

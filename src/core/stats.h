@@ -104,7 +104,7 @@
 	X(FRAME_NO_BUFFER, "frame_no_buffer",                                                      \
 	    "frames dropped because all packet buffers are in use")                                \
 	X(FRAME_QUEUED, "frame_queued", "frames that wait for an association being set up")        \
-	X(FRAME_QUEUE_FULL, "frame_queue_full", "frames pushed out of a full queue")               \
+	X(FRAME_QUEUE_FULL, "frame_queue_full", "frames dropped because too many wait")            \
 	X(DEVICE_RX_FAILED, "device_rx_failed",                                                    \
 	    "frames that a device did not take (down, or its queue full)")                         \
 	X(DEVICE_HEADER, "device_header",                                                          \

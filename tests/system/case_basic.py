@@ -4,6 +4,7 @@
 from vnettest import case, wait_until
 
 DEV = "vnif0097"
+ETHERTYPE = 0x88b5      # for experiments (IEEE 802)
 SECRET = "nobody reads"
 PATTERN = SECRET.encode().hex()
 
@@ -90,6 +91,23 @@ def test_restart_keeps(net):
     after = a.link(DEV)
     assert (before["ifindex"], before["address"]) == (after["ifindex"], after["address"])
     wait_until(lambda: b.ping("10.0.0.1"), 10, "ping after the restart")
+
+
+@case(limit=60)
+def test_lonely(net):
+    """Frames of vnets that nobody else has do not use up what the others need."""
+    a, b = pair(net, "conf")
+    ids = [f"{number:x}" for number in range(0x1000, 0x1000 + 150)]
+    forms = a.dir / "vnets"
+    forms.write_text("".join(f"(vnet (id {id}) (security conf))\n" for id in ids))
+    a.vn("vnet-create", forms)
+    for id in ids:
+        a.ip("link", "set", f"vnif{id}", "up")
+        with a.packet_socket(f"vnif{id}", ETHERTYPE) as raw:
+            for number in range(20):
+                raw.send(b"\xff" * 6 + b"\2\0\0\0\0\1" + ETHERTYPE.to_bytes(2, "big") + bytes(46))
+    assert a.stats()["frame_queue_full"] > 0
+    assert a.ping("10.0.0.2", count=5)
 
 
 @case(limit=40)
