@@ -4,7 +4,8 @@
 /*
  * Packet buffers from a pool: one allocation at start, none per packet. A packet is a window (data,
  * len) in a buffer with room in front for all headers we ever push and behind for ESP's trailer, so
- * nothing is copied on the way. Single thread.
+ * nothing is copied on the way. Buffers are of two sizes, since what is small and close together
+ * stays in the caches. Single thread.
  */
 
 #include <stdbool.h>
@@ -21,13 +22,16 @@
 /* What is read in one piece: 65535 bytes of IP in an Ethernet frame with two tags, rounded. */
 #define PACKET_ROOM 65600
 #define PACKET_SIZE (PACKET_HEADROOM + PACKET_ROOM + PACKET_TAILROOM)
+/* A frame of the usual MTU. */
+#define PACKET_SMALL_ROOM 1600
 
 struct packet {
 	uint8_t *data; /* start of what is valid */
 	size_t len;
 	struct packet *next; /* in the free list or in an owner's queue */
 	struct packet_pool *pool;
-	uint8_t buf[PACKET_SIZE];
+	size_t size; /* of buf */
+	uint8_t buf[];
 };
 
 struct packet_pool;
@@ -41,6 +45,8 @@ size_t packet_pool_available(const struct packet_pool *pool);
  * caller sets data and len.
  */
 struct packet *packet_get(struct packet_pool *pool);
+/* The same with room for n bytes, at most PACKET_ROOM: a small one, if that will do. */
+struct packet *packet_get_for(struct packet_pool *pool, size_t n);
 /* Gives it back; takes NULL. */
 void packet_put(struct packet *p);
 /* Makes room for n bytes in front, returns the new start, or NULL without headroom. */
@@ -56,6 +62,6 @@ uint8_t *packet_append(struct packet *p, size_t n);
 bool packet_trim(struct packet *p, size_t n);
 /*
  * Where received bytes go: sets data to the start after the headroom, len 0; *room is what fits
- * (PACKET_ROOM).
+ * (PACKET_ROOM, or PACKET_SMALL_ROOM).
  */
 uint8_t *packet_reset(struct packet *p, size_t *room);

@@ -105,7 +105,7 @@ egress_send(struct engine *e, struct member *m, struct packet *p)
 void
 egress_copy_one(struct engine *e, struct member *m, const struct packet *p)
 {
-	struct packet *copy = packet_get(e->pool);
+	struct packet *copy = packet_get_for(e->pool, p->len);
 	uint8_t *at = copy != NULL ? packet_append(copy, p->len) : NULL;
 
 	if (at == NULL) {
@@ -288,10 +288,10 @@ send_segments(struct engine *e, struct member *m, const struct super *s)
 		}
 	}
 	for (;;) {
-		p = packet_get(e->pool);
+		p = packet_get_for(e->pool, cut.at.payload + (size_t)cut.size);
 		if (p == NULL) {
 			egress_flush(e); /* what was gathered gives its buffers back */
-			p = packet_get(e->pool);
+			p = packet_get_for(e->pool, cut.at.payload + (size_t)cut.size);
 		}
 		if (p == NULL) {
 			stats_count(STAT_FRAME_NO_BUFFER);
@@ -378,22 +378,48 @@ frame_from_device(
 	}
 }
 
+/*
+ * Reads into a small packet, and what is more behind it into a large one, which then gets the whole.
+ * Returns as readv(), and which of the two it is; the other is given back.
+ */
+static ssize_t
+read_packet(int tap, struct virtio_net_hdr *hdr, struct packet *small, struct packet *large,
+    struct packet **p)
+{
+	struct iovec iov[3] = { { .iov_base = hdr, .iov_len = sizeof(*hdr) } };
+	ssize_t n;
+
+	iov[1].iov_base = packet_reset(small, &iov[1].iov_len);
+	iov[2].iov_base = packet_reset(large, &iov[2].iov_len);
+	iov[2].iov_base = (uint8_t *)iov[2].iov_base + iov[1].iov_len;
+	iov[2].iov_len -= iov[1].iov_len;
+	n = readv(tap, iov, 3);
+	*p = small;
+	if (n > (ssize_t)(iov[0].iov_len + iov[1].iov_len)) {
+		memcpy(large->data, small->data, iov[1].iov_len);
+		*p = large;
+	}
+	packet_put(*p == small ? large : small);
+	return n;
+}
+
 /* False: nothing more to read. */
 static bool
 read_frame(struct engine *e, struct vnet *v)
 {
 	struct virtio_net_hdr hdr;
-	struct packet *p = packet_get(e->pool);
-	struct iovec iov[2] = { { .iov_base = &hdr, .iov_len = sizeof(hdr) } };
+	struct packet *small = packet_get_for(e->pool, 0), *large = packet_get(e->pool), *p;
 	ssize_t n;
 
-	if (p == NULL) {
+	if (small == NULL || large == NULL) {
+		packet_put(small);
+		packet_put(large);
 		stats_count(STAT_FRAME_NO_BUFFER);
-		(void)!readv(v->tap, iov, 1); /* it is lost rather than asked for again and again */
+		/* It is lost rather than asked for again and again. */
+		(void)!read(v->tap, &hdr, sizeof(hdr));
 		return false;
 	}
-	iov[1].iov_base = packet_reset(p, &iov[1].iov_len);
-	n = readv(v->tap, iov, 2);
+	n = read_packet(v->tap, &hdr, small, large, &p);
 	if (n < (ssize_t)sizeof(hdr)) {
 		int err = n < 0 ? errno : EIO;
 

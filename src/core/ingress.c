@@ -336,7 +336,7 @@ next_part(struct engine *e, const struct datagram *d, size_t at)
 
 	if (at == 0 && left <= d->segment)
 		return whole;
-	p = batch.n < HELD_MAX ? packet_get(e->pool) : NULL;
+	p = batch.n < HELD_MAX ? packet_get_for(e->pool, 0) : NULL;
 	if (p == NULL) {
 		stats_count(STAT_FRAME_NO_BUFFER);
 		return NULL;

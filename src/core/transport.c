@@ -18,11 +18,12 @@
 #define UDP_GRO 104
 #endif
 
-#define CONTROL_SIZE 128 /* of ancillary data: one in_pktinfo or in6_pktinfo, and a segment size */
-#define ROUNDS	     4	 /* batches per wake-up, so that one busy socket does not starve the rest */
-#define QUEUE_MAX    256 /* packets that wait for a flush */
-#define SEGMENTS_MAX 64	 /* in one send: UDP_MAX_SEGMENTS of Linux before 6.9 */
-#define SEND_MAX     65000 /* bytes in one send, safely below what an IP packet holds */
+#define CONTROL_SIZE  128 /* of ancillary data: one in_pktinfo or in6_pktinfo, and a segment size */
+#define RECEIVE_BATCH TRANSPORT_BATCH /* datagrams, of up to 64 KB, in one call */
+#define ROUNDS	      4 /* batches per wake-up, so that one busy socket does not starve the rest */
+#define QUEUE_MAX     256   /* packets that wait for a flush */
+#define SEGMENTS_MAX  64    /* in one send: UDP_MAX_SEGMENTS of Linux before 6.9 */
+#define SEND_MAX      65000 /* bytes in one send, safely below what an IP packet holds */
 
 /*
  * One send: consecutive packets of the queue to one address, all as long as the first but perhaps
@@ -38,6 +39,15 @@ struct outgoing {
 	bool closed; /* the last one was shorter */
 };
 
+/* Where the next datagrams go. Those after the first keep their buffers until they are filled. */
+struct incoming {
+	struct packet *packets[RECEIVE_BATCH];
+	struct mmsghdr msgs[RECEIVE_BATCH];
+	struct iovec iov[RECEIVE_BATCH];
+	struct sockaddr_storage names[RECEIVE_BATCH];
+	_Alignas(struct cmsghdr) char control[RECEIVE_BATCH][CONTROL_SIZE];
+};
+
 struct family {
 	int fd;
 	struct loop_fd watch;
@@ -45,6 +55,7 @@ struct family {
 	unsigned n_queue;
 	struct outgoing out[TRANSPORT_BATCH];
 	unsigned n_out;
+	struct incoming in;
 	struct transport *transport;
 };
 
@@ -112,56 +123,62 @@ receive_one(struct transport *t, struct mmsghdr *m, struct packet *p)
 	t->rx(t->arg, &d);
 }
 
-/* One batch; true if there may be more. */
-static bool
-receive_batch(struct transport *t, int fd)
+/* Buffers in place of those that were filled; how many are there in all. */
+static unsigned
+refill(struct transport *t, struct incoming *in)
 {
-	static struct sockaddr_storage names[TRANSPORT_BATCH];
-	static _Alignas(struct cmsghdr) char control[TRANSPORT_BATCH][CONTROL_SIZE];
-	struct mmsghdr msgs[TRANSPORT_BATCH];
-	struct iovec iov[TRANSPORT_BATCH];
-	struct packet *packets[TRANSPORT_BATCH];
-	unsigned n_packets = 0;
-	int n;
+	for (unsigned i = 0; i < RECEIVE_BATCH; i++) {
+		struct msghdr *h = &in->msgs[i].msg_hdr;
 
-	memset(msgs, 0, sizeof(msgs));
-	for (; n_packets < TRANSPORT_BATCH; n_packets++) {
-		struct msghdr *h = &msgs[n_packets].msg_hdr;
-		struct packet *p = packet_get(t->pool);
-
-		if (p == NULL)
-			break;
-		packets[n_packets] = p;
-		iov[n_packets].iov_base = packet_reset(p, &iov[n_packets].iov_len);
-		h->msg_iov = &iov[n_packets];
+		if (in->packets[i] != NULL)
+			continue;
+		in->packets[i] = packet_get(t->pool);
+		if (in->packets[i] == NULL)
+			return i;
+		in->iov[i].iov_base = packet_reset(in->packets[i], &in->iov[i].iov_len);
+		h->msg_iov = &in->iov[i];
 		h->msg_iovlen = 1;
-		h->msg_name = &names[n_packets];
-		h->msg_namelen = sizeof(names[0]);
-		h->msg_control = control[n_packets];
+		h->msg_name = &in->names[i];
+		h->msg_namelen = sizeof(in->names[i]);
+		h->msg_control = in->control[i];
 		h->msg_controllen = CONTROL_SIZE;
 	}
-	n = n_packets > 0 ? recvmmsg(fd, msgs, n_packets, MSG_DONTWAIT, NULL) : 0;
-	for (int i = 0; i < n; i++)
-		receive_one(t, &msgs[i], packets[i]);
-	for (unsigned i = n > 0 ? (unsigned)n : 0; i < n_packets; i++)
-		packet_put(packets[i]);
-	if (n_packets ==
-	    0) /* all in use: what is here is lost rather than asked for again and again */
+	return RECEIVE_BATCH;
+}
+
+/* One batch; true if there may be more. */
+static bool
+receive_batch(struct transport *t, struct family *f)
+{
+	struct incoming *in = &f->in;
+	unsigned ready = refill(t, in);
+	int n;
+
+	if (ready == 0) {
+		/* All in use: what is here is lost rather than asked for again and again. */
 		/* cppcheck-suppress nullPointer; no bytes are wanted */
-		(void)recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC);
-	return n == (int)n_packets && n > 0;
+		(void)recv(f->fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC);
+		return false;
+	}
+	n = recvmmsg(f->fd, in->msgs, ready, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < n; i++) {
+		struct packet *p = in->packets[i];
+
+		in->packets[i] = NULL;
+		receive_one(t, &in->msgs[i], p);
+	}
+	t->idle(t->arg);
+	return n == (int)ready;
 }
 
 static void
 readable(void *arg, uint32_t events)
 {
 	struct family *f = arg;
-	struct transport *t = f->transport;
 
 	(void)events;
-	for (int i = 0; i < ROUNDS && receive_batch(t, f->fd); i++)
+	for (int i = 0; i < ROUNDS && receive_batch(f->transport, f); i++)
 		;
-	t->idle(t->arg);
 }
 
 /* --- sending --- */
@@ -477,6 +494,8 @@ family_stop(struct transport *t, struct family *f)
 {
 	for (unsigned i = 0; i < f->n_queue; i++)
 		packet_put(f->queue[i]);
+	for (unsigned i = 0; i < RECEIVE_BATCH; i++)
+		packet_put(f->in.packets[i]);
 	if (f->fd < 0)
 		return;
 	loop_unwatch(t->loop, &f->watch);

@@ -53,7 +53,7 @@ bench_shape(const struct shape *s, size_t mss, struct packet_pool *pool)
 		if (segment_start(&cut, &hdr, whole.bytes, whole.len) != SEGMENT_OK)
 			exit(1);
 		for (n = 0; n < cut.count; n++) {
-			p[n] = packet_get(pool);
+			p[n] = packet_get_for(pool, mss + 100);
 			segment_next(&cut, p[n]);
 		}
 		double cut_at = bench_now();

@@ -180,13 +180,12 @@ pair_sending(struct sim_host *h, uint32_t spi, unsigned *sa)
 static uint8_t
 peek(const struct sa_out *out, const struct packet *p)
 {
-	static struct packet copy;
+	static uint8_t bytes[PACKET_SIZE];
+	struct packet copy = { .data = bytes + PACKET_HEADROOM, .len = p->len };
 	struct esp_in in;
 	uint8_t next = 0;
 	bool newest;
 
-	copy.data = copy.buf + PACKET_HEADROOM;
-	copy.len = p->len;
 	memcpy(copy.data, p->data, p->len);
 	assert_int_equal(
 	    esp_in_init(&in, out->sa.spi, out->sa.suite, out->keymat, out->sa.esn, 64), 0);

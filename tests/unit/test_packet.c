@@ -45,6 +45,35 @@ test_pool_refuses(void **state)
 	assert_null(packet_pool_new(SIZE_MAX));
 }
 
+/* One number of packets, of whichever size. */
+static void
+test_small(void **state)
+{
+	struct packet_pool *pool = packet_pool_new(3);
+	struct packet *large = packet_get(pool), *small = packet_get_for(pool, 0), *p;
+	size_t room;
+
+	(void)state;
+	packet_reset(small, &room);
+	assert_int_equal(room, PACKET_SMALL_ROOM);
+	packet_append(small, room + PACKET_TAILROOM);
+	assert_null(packet_append(small, 1));
+	assert_non_null(packet_push(small, PACKET_HEADROOM));
+
+	p = packet_get_for(pool, PACKET_SMALL_ROOM + 1);
+	packet_reset(p, &room);
+	assert_int_equal(room, PACKET_ROOM);
+	assert_int_equal(packet_pool_available(pool), 0);
+	assert_null(packet_get_for(pool, 1));
+
+	packet_put(small);
+	packet_put(large);
+	assert_ptr_equal(packet_get(pool), large);
+	assert_ptr_equal(packet_get_for(pool, PACKET_SMALL_ROOM), small);
+	assert_null(packet_get(pool));
+	packet_pool_free(pool);
+}
+
 /* 100000 packets are 6 GB: memory may only be touched as they are used. */
 static void
 test_pool_is_lazy(void **state)
@@ -58,7 +87,7 @@ test_pool_is_lazy(void **state)
 	assert_non_null(pool);
 	p = packet_get(pool);
 	/* Far behind, as a huge page may cover what is near. */
-	void *unused = (void *)((uintptr_t)(p + 50000) & ~(page - 1));
+	void *unused = (void *)(((uintptr_t)p + 50000ul * PACKET_SIZE) & ~(page - 1));
 	assert_int_equal(mincore(unused, page, &resident), 0);
 	assert_int_equal(resident & 1, 0);
 	packet_put(p);
@@ -127,6 +156,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pool),
+		cmocka_unit_test(test_small),
 		cmocka_unit_test(test_pool_refuses),
 		cmocka_unit_test(test_pool_is_lazy),
 		cmocka_unit_test(test_window),
