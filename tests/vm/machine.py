@@ -49,8 +49,8 @@ def output(*argv, **options):
 
 def kernel_package(*options):
     """The package that KERNEL means today; None when apt knows of none."""
-    found = output("apt-cache", *options, "depends", "--important", KERNEL,
-                   stderr=subprocess.DEVNULL)
+    found = subprocess.run(["apt-cache", *options, "depends", "--important", KERNEL], text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
     match = re.search(r"Depends: (linux-image-[0-9]\S+)", found)
     return match and match[1]
 
