@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The control socket of a whole engine: its priv is a thread that does nothing but say yes or no, keys the real one without
- * files, and its UDP socket goes nowhere. The first byte of the input says which of eight calls in turn priv
- * refuses; the rest is what two clients send, by turns from one byte 0xff to the next. Each request must be answered
- * once, each request to priv must be one it takes, and each state that is stored must read back without an error.
+ * The control socket of a whole engine: its priv is a thread that does nothing but say yes or no,
+ * keys the real one without files, and its UDP socket goes nowhere. The first byte of the input
+ * says which of eight calls in turn priv refuses; the rest is what two clients send, by turns from
+ * one byte 0xff to the next. Each request must be answered once, each request to priv must be one
+ * it takes, and each state that is stored must read back without an error.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Messages between processes: what a role says to the parent, the parent to a role, and the engine to priv. The
- * input: who reads it (1 byte) | its role (1) | with a descriptor (1) | type (1) | body.
+ * Messages between processes: what a role says to the parent, the parent to a role, and the engine
+ * to priv. The input: who reads it (1 byte) | its role (1) | with a descriptor (1) | type (1) |
+ * body.
  */
 #include <stdlib.h>
 #include <string.h>

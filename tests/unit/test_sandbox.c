@@ -25,6 +25,7 @@
 
 #include "core/sandbox.h"
 #include "core/sandbox_tables.h"
+#include "sealed.h"
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define PARENT_BIT   (1u << ROLE_PARENT)
@@ -142,16 +143,6 @@ test_capabilities(void **state)
 }
 
 /* --- sealed processes --- */
-
-enum { DONE = 0, REFUSED = 1, DENIED = 2, KILLED = -1, ABORTED = -2 };
-
-typedef int deed_fn(void);
-
-static int
-outcome(long r)
-{
-	return r >= 0 ? DONE : errno == EACCES ? DENIED : REFUSED;
-}
 
 static int
 do_open_etc(void)
@@ -284,35 +275,6 @@ do_free_twice(void)
 	return DONE;
 }
 
-static char scratch[] = "/tmp/test_sandbox.XXXXXX";
-
-/* What came of a deed in a process sealed as r. */
-static int
-sealed(enum role r, deed_fn *deed)
-{
-	struct options o = { 0 };
-	int status;
-	pid_t pid;
-
-	strcpy(o.run_dir, scratch);
-	strcpy(o.state_dir, scratch);
-	strcpy(o.keys_dir, scratch);
-	strcpy(o.config, "/etc/vnet/vnetd.conf");
-	pid = fork();
-	if (pid == 0) {
-		sandbox_enter(r, &o);
-		_exit(deed());
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT)
-		return ABORTED;
-	if (WIFSIGNALED(status)) {
-		assert_int_equal(WTERMSIG(status), SIGSYS);
-		return KILLED;
-	}
-	return WEXITSTATUS(status);
-}
-
 static void
 test_sealed(void **state)
 {
@@ -362,11 +324,8 @@ test_sealed(void **state)
 	};
 
 	(void)state;
-	for (enum role r = ROLE_PRIV; r < ROLE_COUNT; r++) {
-		if (geteuid() != 0 || !getpwnam(role_user(r)) || sandbox_n_sanitizer_calls > 0)
-			skip();
-	}
-	assert_non_null(mkdtemp(scratch));
+	if (!seal_prepare())
+		skip();
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		assert_int_equal(sealed(cases[i].role, cases[i].deed), cases[i].outcome);
 	for (size_t i = 0; i < ARRAY_LEN(landlock_cases); i++) {
@@ -374,7 +333,7 @@ test_sealed(void **state)
 			assert_int_equal(sealed(landlock_cases[i].role, landlock_cases[i].deed),
 			    landlock_cases[i].outcome);
 	}
-	rmdir(scratch);
+	seal_done();
 }
 
 int
