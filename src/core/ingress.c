@@ -29,6 +29,8 @@ static struct {
 	const struct assoc *assoc;
 	struct vnet *vnet;
 	struct macaddr mac;
+	/* Who sends from where this piece came from, once a frame has asked. */
+	struct assoc *clear;
 } batch;
 
 /* --- into the device --- */
@@ -191,10 +193,12 @@ vxlan_in(struct engine *e, struct assoc *a, struct packet *p)
 static void
 clear_vxlan(struct engine *e, const struct endpoint *from, struct packet *p)
 {
-	struct assoc *a = clear_by_endpoint(e, from);
+	struct assoc *a = batch.clear;
 	const struct vnet *v;
 	uint32_t vni;
 
+	if (a == NULL)
+		a = batch.clear = clear_by_endpoint(e, from);
 	if (a == NULL) {
 		v = vxlan_parse(p->data, p->len, &vni) ? vnet_by_vni(&e->vnets, vni) : NULL;
 		stats_count(v != NULL && v->group->suite->id != SUITE_NONE ? STAT_CLEAR_SECURED
@@ -309,6 +313,7 @@ other(struct engine *e, const struct datagram *d, struct packet *p, enum datagra
 		break;
 	case DATAGRAM_CONTROL:
 		control(e, d, p);
+		batch.clear = NULL;
 		break;
 	case DATAGRAM_KEEPALIVE:
 		stats_count(STAT_KEEPALIVE);
@@ -357,6 +362,7 @@ ingress_datagram(struct engine *e, const struct datagram *d)
 	if (batch.n + d->packet->len / d->segment + 2 > HELD_MAX)
 		ingress_flush(e); /* a piece is never flushed half way: its parts point into it */
 	batch.held[batch.n++] = d->packet;
+	batch.clear = NULL;
 	do {
 		struct packet *p = next_part(e, d, at);
 		enum datagram_kind kind;
