@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import time
@@ -54,6 +55,7 @@ class Meter:
 
     def __init__(self, a, b, address, pids, seconds):
         self.a, self.b, self.address, self.pids, self.seconds = a, b, address, pids, seconds
+        self.profile = None     # path, to which .a.data and .b.data are added
         b.spawn("iperf3", "-s", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(lambda: "5201" in b.run("ss", "-Hltn").stdout, 5, "iperf3 listens")
 
@@ -72,6 +74,20 @@ class Meter:
         before = cpu_seconds(self.pids)
         count, rate = self.tcp()
         return rate, (cpu_seconds(self.pids) - before) / (count / 1e9) if count else None
+
+    def tcp_profiled(self):
+        """Records the daemons of each end during one flow."""
+        recorders = []
+        for end in self.a, self.b:
+            inside = set(map(int, end.run("ip", "netns", "pids", end.ns).stdout.split()))
+            recorders.append(end.spawn("perf", "record", "-q", "-e", "cpu-clock", "-g",
+                                       "-o", f"{self.profile}.{end.name}.data",
+                                       "-p", ",".join(map(str, inside & self.pids))))
+        time.sleep(0.5)
+        self.tcp()
+        for recorder in recorders:
+            recorder.send_signal(signal.SIGINT)
+            recorder.wait(10)
 
     def flood(self):
         """Thousands of small datagrams that arrive in a second."""
@@ -108,4 +124,6 @@ class Meter:
         if self.pids:
             result["rest"] = memory_mb(self.pids, "VmRSS")
             result["peak"] = memory_mb(self.pids, "VmHWM")
+        if self.pids and self.profile:
+            self.tcp_profiled()
         return result
