@@ -142,6 +142,9 @@ parse_link(const struct nlmsghdr *nlh, struct rtnl_link *out)
 		return RTNL_BAD_ATTR;
 	if (out->name[0] == '\0')
 		return RTNL_BAD_VALUE;
+	/* With that attribute the other is an index of another namespace. */
+	if (!tb[IFLA_LINK_NETNSID] && !take_u32(tb[IFLA_LINK], &out->lower))
+		return RTNL_BAD_ATTR;
 	out->flags = info->ifi_flags;
 	if (tb[IFLA_ADDRESS] && mnl_attr_get_payload_len(tb[IFLA_ADDRESS]) == sizeof(out->mac))
 		memcpy(&out->mac, mnl_attr_get_payload(tb[IFLA_ADDRESS]), sizeof(out->mac));

@@ -116,6 +116,7 @@ note_link(struct linkmon *m, const struct rtnl_link *l)
 	memcpy(
 	    &next, &e->link, sizeof(next)); /* the addresses stay; all bytes, for the comparison */
 	next.master = l->master;
+	next.lower = l->lower;
 	next.mtu = l->mtu;
 	next.up = l->flags & IFF_UP;
 	next.running = l->flags & IFF_RUNNING;

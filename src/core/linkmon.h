@@ -19,6 +19,7 @@
 struct linkmon_link {
 	uint32_t ifindex;
 	uint32_t master; /* ifindex of the bridge it is a port of, or 0 */
+	uint32_t lower;	 /* ifindex of the device it stands on, as a VLAN does, or 0 */
 	uint32_t mtu;
 	bool up;	/* IFF_UP */
 	bool running;	/* lower layer up */

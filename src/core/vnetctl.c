@@ -23,15 +23,12 @@
 #define BRIDGE_PORT_MTU_MIN  1500
 #define DEVICE_MTU_MIN	     68
 #define RETRY_MS	     1000
+#define STACK_MAX	     8 /* as in Linux; the two ends of a veth stand on each other */
 
 /* --- MTU (DESIGN.md section 4) --- */
 
-/*
- * Is the link ours, or a bridge that holds one of ours? Its frames are the inside, not the
- * underlay.
- */
 static bool
-is_inside(const struct engine *e, const struct linkmon_link *l)
+holds_ours(const struct engine *e, const struct linkmon_link *l)
 {
 	if (vnet_by_ifname(&e->vnets, l->name) != NULL)
 		return true; /* of an earlier run, too */
@@ -42,6 +39,21 @@ is_inside(const struct engine *e, const struct linkmon_link *l)
 
 		if (own != NULL && own->master == l->ifindex)
 			return true;
+	}
+	return false;
+}
+
+/*
+ * Is the link ours, a bridge that holds one of ours, or a VLAN and the like on one of these? Its
+ * frames are the inside, not the underlay.
+ */
+static bool
+is_inside(const struct engine *e, const struct linkmon_link *l)
+{
+	for (int depth = 0; l != NULL && depth < STACK_MAX; depth++) {
+		if (holds_ours(e, l))
+			return true;
+		l = l->lower != 0 ? linkmon_by_index(e->links, l->lower) : NULL;
 	}
 	return false;
 }

@@ -74,3 +74,17 @@ def test_large_file(net):
     assert download(guests[1], guests[0], "10.0.0.2") == bytes(range(256)) * (SIZE // 256)
     assert a.stats()["mss_clamped"] > 0
     assert a.stats()["frame_too_big"] == b.stats()["frame_too_big"] == 0
+
+
+@case(limit=40)
+def test_devices_on_vnets(net):
+    """A device that stands on a vnet's, with an address of its own, is the inside, not the underlay."""
+    (host,) = net.hosts("a")
+    host.start()
+    host.vn("vnet-create", "-s", "conf", "97")
+    host.ip("link", "add", "link", DEV, "name", "on0", "type", "macvlan")
+    host.ip("link", "set", "on0", "up")
+    host.add_address("on0", "10.5.0.1/24")
+    host.ip("link", "set", host.dev, "mtu", "1480")
+    wait_until(lambda: mtu(host) < 1392, 5, "a change of the underlay is followed")
+    assert mtu(host) >= 1392 - 16, mtu(host)
