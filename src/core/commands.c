@@ -242,7 +242,7 @@ key_ask(struct request *r, enum keys_msg type)
 		return command_refuse(r, "keys", "the keys process is being restarted; try again");
 	if (name != NULL)
 		snprintf(r->object, sizeof(r->object), "%.90s", name);
-	r->wait_event = true;
+	r->wait_event = r->wait_keys = true;
 	return true;
 }
 

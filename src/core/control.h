@@ -32,12 +32,15 @@ struct request {
 	char reason[384];
 	const char *code;    /* "refused", "usage", "internal" */
 	uint64_t wait_store; /* answer when this state is stored; 0: at once */
-	bool wait_event;     /* answer when control_event(token) comes */
+	bool wait_event;     /* answer when control_event(token) comes, */
+	bool wait_keys;	     /* for which the keys process was asked */
 };
 
 /* listen_fd is consumed. NULL: no memory. */
 struct control *control_new(struct engine *e, int listen_fd);
 void control_free(struct control *c);
+/* What the keys process was asked it will not answer any more. */
+void control_keys_restarted(struct engine *e);
 /* The state with that number, and all before, is stored (error 0) or not. */
 void control_stored(struct engine *e, uint64_t number, int error);
 /*

@@ -324,6 +324,7 @@ channel_replaced(struct engine *e, enum role role, int fd)
 	if (role == ROLE_KEYS) {
 		keyscli_replace(e->keys, fd);
 		assocs_keys_restarted(&e->assocs, engine_now(e));
+		control_keys_restarted(e);
 	} else if (role == ROLE_RESOLVE) {
 		resolvecli_replace(e->resolver, fd);
 	} else {

@@ -2,6 +2,7 @@
 """The control socket from the other side: what clients do to it."""
 
 import os
+import signal
 import socket
 import time
 
@@ -75,3 +76,19 @@ def test_pieces(net):
     client.sendall(b"(vnet.list)(vif.list)\n(varp.list) # a comment\n(vnet.del (vnet vnif0097))")
     text = read_answers(client, 4).decode()
     assert text.index("(vnetif vnif0097)") < text.index("(viftable") < text.index("(varp (device"), text
+
+
+@case(limit=30)
+def test_keys_killed(net):
+    """Who has asked the keys process for something is told when it dies over it."""
+    (a,) = net.hosts("a")
+    a.start()
+    client = connect(a)
+    a.kill("keys", signal.SIGSTOP)
+    client.sendall(b"(key.gen (name red))\n")
+    time.sleep(0.2)
+    a.kill("keys")
+    answer = client.recv(1000)
+    assert b"(error" in answer and b"restarted" in answer, answer
+    client.sendall(b"(key.gen (name blue))\n")
+    assert client.recv(1000).strip() == b"(ok)"
