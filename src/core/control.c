@@ -358,8 +358,12 @@ control_event(struct engine *e, uint64_t token, const char *reason, uint64_t sto
 void
 control_keys_restarted(struct engine *e)
 {
-	for (struct session *s = e->control->sessions; s != NULL; s = s->next)
+	struct session *next; /* one that is answered may be closed and freed */
+
+	for (struct session *s = e->control->sessions; s != NULL; s = next) {
+		next = s->next;
 		if (s->waiting && s->request.wait_event && s->request.wait_keys)
 			session_finish(
 			    s, "the keys process was restarted before it answered; see vn keys");
+	}
 }
