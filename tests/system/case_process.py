@@ -342,7 +342,7 @@ def test_descriptors(net):
     host.wait_log("parent: ready")
     os.close(stray)
     allowed = {"parent": r"anon_inode:|socket:|/vnetd$|/vnetd\.pid$",
-               "priv": r"anon_inode:|socket:|/state$|/memfd:|/vnetd\.conf$|/dev/net/tun$",
+               "priv": r"anon_inode:|socket:|/state(/state\.new)?$|/memfd:|/vnetd\.conf$|/dev/net/tun$",
                "keys": r"socket:|/keys$",
                "resolve": r"socket:",
                "engine": r"anon_inode:|socket:|/memfd:|/dev/net/tun$"}

@@ -235,7 +235,7 @@ def storm(net, seconds):
     assert dropped and int(dropped[1]) == 0, "the sniffer missed something"
 
 
-@case(limit=300)
+@case(limit=300, extra=True)
 def test_storm(net):
     storm(net, 120)
 
