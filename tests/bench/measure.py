@@ -61,8 +61,11 @@ class Meter:
 
     def tcp(self, *options):
         """Bytes received in all and Gbit/s."""
-        done = self.a.run("iperf3", "-J", "-c", self.address, "-t", self.seconds, *options,
-                          check=False, timeout=self.seconds + 20)
+        argv = "iperf3", "-J", "-c", self.address, "-t", self.seconds, *options
+        done = self.a.run(*argv, check=False, timeout=self.seconds + 20)
+        if "unable to connect" in done.stdout:      # between two tests it does not listen
+            time.sleep(0.5)
+            done = self.a.run(*argv, check=False, timeout=self.seconds + 20)
         end = json.loads(done.stdout).get("end", {})
         sums = [end[name] for name in ("sum_received", "sum_received_bidir_reverse") if name in end]
         if done.returncode or not sums:

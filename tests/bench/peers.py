@@ -113,7 +113,8 @@ class Pair(vnettest.Net):
             # Some give the address themselves.
             end.ip("addr", "replace", f"{end.inner}/24", "dev", dev)
             end.ip("link", "set", dev, "up")
-        wait_until(lambda: self.a.ping(address), 20, f"{chosen.name}: ping")
+        # fastd begins anew after 20 s when two first handshakes have crossed.
+        wait_until(lambda: self.a.ping(address), 45, f"{chosen.name}: ping")
         return address
 
     def pids(self):
