@@ -138,7 +138,7 @@ hs_payload_write(uint8_t out[static HS_PAYLOAD_LEN], const struct hs_payload *p)
 	wcur_be64(&w, p->peer_start);
 	wcur_be16(&w, p->flags);
 	wcur_u8(&w, p->n_spis);
-	wcur_zero(&w, 1);
+	wcur_u8(&w, p->n_kernel);
 	for (size_t i = 0; i < HS_SPI_MAX; i++)
 		wcur_be32(&w, i < p->n_spis ? p->spis[i] : 0);
 	wcur_be32(&w, p->attempt);
@@ -149,7 +149,7 @@ hs_payload_check(const struct hs_payload *p)
 {
 	if (p->host_id == 0)
 		return HS_RESERVED;
-	if (p->n_spis < 1 || p->n_spis > HS_SPI_MAX)
+	if (p->n_spis < 1 || p->n_spis > HS_SPI_MAX || p->n_kernel >= p->n_spis)
 		return HS_SPIS;
 	for (size_t i = 0; i < p->n_spis; i++) {
 		if (!datagram_spi_valid(p->spis[i]))
@@ -182,14 +182,10 @@ hs_payload_parse(const uint8_t *buf, size_t len, struct hs_payload *p)
 	got.peer_start = rcur_be64(&r);
 	got.flags = rcur_be16(&r);
 	got.n_spis = rcur_u8(&r);
-
-	uint8_t reserved = rcur_u8(&r);
-
+	got.n_kernel = rcur_u8(&r);
 	for (size_t i = 0; i < HS_SPI_MAX; i++)
 		got.spis[i] = rcur_be32(&r);
 	got.attempt = rcur_be32(&r);
-	if (reserved != 0)
-		return HS_RESERVED;
 
 	enum hs_verdict v = hs_payload_check(&got);
 

@@ -10,7 +10,8 @@
  *   HANDSHAKE2   key id 4 | suite 1 | zero 3 | handshake id 4 |             Noise message 2 (32 + payload 72 + 16)
  *   COOKIE       key id 4 | suite 1 | zero 3 | handshake id 4 | cookie 16
  *   payload      host id 8 | start 8 | echoed host id 8 | echoed start 8 (both zero in message 1)
- *                | flags 2 | number of SPIs 1 | zero 1 | 8 SPIs, unused ones zero 32 | attempt 4
+ *                | flags 2 | number of SPIs 1 | of them, the last: the kernel's 1
+ *                | 8 SPIs, unused ones zero 32 | attempt 4
  */
 
 #include <stdbool.h>
@@ -44,6 +45,8 @@ struct hs_payload {
 	uint64_t peer_start;
 	uint16_t flags;
 	uint8_t n_spis; /* 1 to HS_SPI_MAX: inbound SAs of the sender */
+	uint8_t
+	    n_kernel; /* so many at the end of the list are not opened in software; fewer than n_spis */
 	uint32_t spis[HS_SPI_MAX];
 	uint32_t
 	    attempt; /* message 1: counts up within a start, so that a recorded one is known as old */
@@ -55,7 +58,7 @@ struct hs_payload {
 	X(LENGTH, "hs_length")	     /* not exactly the length of its type */             \
 	X(SUITE, "hs_suite_unknown") /* suite number unknown, or none */                  \
 	X(RESERVED, "hs_reserved")   /* a field that must be zero is not, or host id 0 */ \
-	X(SPIS, "hs_spis")	     /* number of SPIs, or an SPI, not valid or doubled */
+	X(SPIS, "hs_spis")	     /* a number of SPIs, or an SPI, not valid or doubled */
 
 enum hs_verdict {
 #define X(suffix, name) HS_##suffix,

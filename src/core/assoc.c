@@ -110,9 +110,12 @@ assoc_get(struct assocs *as, uint64_t host_id, struct group *g, struct monotime 
 /* --- SA pairs --- */
 
 int
-offer_make(struct assocs *as, struct sa_offer *o, uint8_t n)
+offer_make(struct assocs *as, struct sa_offer *o)
 {
+	uint8_t n = as->config.n_spis + as->config.n_kernel;
+
 	o->n = 0;
+	o->n_soft = as->config.n_spis;
 	o->in = calloc(n, sizeof(*o->in));
 	if (o->in == NULL)
 		return -ENOMEM;
@@ -145,6 +148,7 @@ offer_payload(const struct assocs *as, const struct sa_offer *o, struct hs_paylo
 	p->start = as->config.start;
 	p->flags = HS_FLAG_ESN;
 	p->n_spis = o->n;
+	p->n_kernel = o->n - o->n_soft;
 	for (uint8_t i = 0; i < o->n; i++)
 		p->spis[i] = o->in[i].entry.spi;
 }
@@ -152,11 +156,11 @@ offer_payload(const struct assocs *as, const struct sa_offer *o, struct hs_paylo
 void
 pair_free(struct assocs *as, struct sa_pair *p)
 {
-	for (uint8_t i = 0; i < p->n_in; i++) {
+	for (uint8_t i = 0; i < p->n_in; i++)
 		sadb_remove(&as->sadb, &p->in[i].entry);
+	for (uint8_t i = 0; i < p->n_in_soft; i++)
 		esp_in_fini(&p->in[i].sa);
-	}
-	for (uint8_t i = 0; i < p->n_out; i++)
+	for (uint8_t i = 0; i < p->n_out_soft; i++)
 		esp_out_fini(&p->out[i].sa);
 	if (p->in != NULL)
 		explicit_bzero(p->in, p->n_in * sizeof(*p->in));
@@ -173,23 +177,27 @@ pair_install(struct sa_pair *p, const struct sa_offer *o, const struct suite *su
 {
 	bool esn = (m->peer.flags & HS_FLAG_ESN) != 0;
 
-	for (uint8_t i = 0; i < o->n; i++) {
-		if (esp_in_init(&o->in[i].sa, o->in[i].entry.spi, suite, m->in[i], esn, window) < 0)
+	for (; p->n_in_soft < o->n_soft; p->n_in_soft++)
+		if (esp_in_init(&o->in[p->n_in_soft].sa, o->in[p->n_in_soft].entry.spi, suite,
+			m->in[p->n_in_soft], esn, window) < 0)
 			goto fail;
+	for (; p->n_out_soft < m->peer.n_spis - m->peer.n_kernel; p->n_out_soft++)
+		if (esp_out_init(&p->out[p->n_out_soft].sa, m->peer.spis[p->n_out_soft], suite,
+			m->out[p->n_out_soft], esn) < 0)
+			goto fail;
+	p->n_in = o->n;
+	for (uint8_t i = 0; i < p->n_in; i++)
 		memcpy(o->in[i].keymat, m->in[i], sizeof(o->in[i].keymat));
-		p->n_in++;
-	}
-	for (uint8_t i = 0; i < m->peer.n_spis; i++) {
-		if (esp_out_init(&p->out[i].sa, m->peer.spis[i], suite, m->out[i], esn) < 0)
-			goto fail;
+	p->n_out = m->peer.n_spis;
+	for (uint8_t i = 0; i < p->n_out; i++) {
+		p->out[i].sa.spi = m->peer.spis[i];
 		memcpy(p->out[i].keymat, m->out[i], sizeof(p->out[i].keymat));
-		p->n_out++;
 	}
 	return true;
 fail:
-	for (uint8_t i = 0; i < p->n_in; i++)
+	for (uint8_t i = 0; i < p->n_in_soft; i++)
 		esp_in_fini(&o->in[i].sa);
-	for (uint8_t i = 0; i < p->n_out; i++)
+	for (uint8_t i = 0; i < p->n_out_soft; i++)
 		esp_out_fini(&p->out[i].sa);
 	explicit_bzero(p->out, m->peer.n_spis * sizeof(*p->out));
 	return false;
@@ -236,10 +244,10 @@ pair_new(struct assocs *as, struct assoc *a, struct sa_offer *o, const struct ke
 		return NULL;
 	}
 	p->in = o->in;
-	for (uint8_t i = 0; i < p->n_in; i++) {
+	for (uint8_t i = 0; i < p->n_in; i++)
 		p->in[i].pair = p;
+	for (uint8_t i = 0; i < p->n_in_soft; i++)
 		p->in[i].entry.owner = &p->in[i];
-	}
 	*o = (struct sa_offer){ 0 };
 	p->assoc = a;
 	p->peer_start = m->peer.start;
@@ -581,10 +589,10 @@ pair_worn(const struct assocs *as, const struct sa_pair *p, struct monotime now)
 		packets += packets / 20 + 100;
 	if (monotime_diff_ms(now, p->installed) >= age)
 		return true;
-	for (uint8_t i = 0; i < p->n_out; i++)
+	for (uint8_t i = 0; i < p->n_out_soft; i++)
 		if (p->out[i].sa.seq >= packets)
 			return true;
-	for (uint8_t i = 0; i < p->n_in; i++)
+	for (uint8_t i = 0; i < p->n_in_soft; i++)
 		if (p->in[i].sa.replay.top >= packets)
 			return true;
 	return false;

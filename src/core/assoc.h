@@ -84,7 +84,13 @@ struct sa_pair {
 	struct monotime expires; /* HALF_OPEN, UNHEARD, DRAINING */
 	struct monotime dummy;	 /* UNHEARD: next dummy packet */
 	int64_t dummy_ms;
-	uint8_t n_in, n_out;
+	/*
+	 * The last of each direction, behind the soft ones, are the receiving kernel's: in software
+	 * they are neither opened nor sealed for. The last soft one is left to the sender's kernel,
+	 * unless it is the only one.
+	 */
+	uint8_t n_in, n_in_soft;
+	uint8_t n_out, n_out_soft;
 	struct sa_in *in; /* n_in of them */
 	struct sa_out *out;
 	uint8_t msg1[HS_NOISE_LEN]; /* HALF_OPEN: a repeated message 1 gets the same answer */
@@ -171,7 +177,8 @@ struct assocs_config {
 	int64_t rekey_ms;
 	uint64_t rekey_packets;
 	uint32_t replay_window;
-	uint8_t n_spis; /* inbound SAs per association */
+	uint8_t n_spis;	  /* inbound SAs of a pair in software, at least 1 */
+	uint8_t n_kernel; /* and in the kernel; together at most HS_SPI_MAX */
 };
 
 struct assocs {

@@ -7,13 +7,13 @@
 
 /* What a finished handshake gives. Reserved inbound entries are moved into the pair. */
 struct sa_offer {
-	uint8_t n;
+	uint8_t n, n_soft;
 	struct sa_in
 	    *in; /* n of them, SPIs reserved, no cipher yet; consumed by pair_new on success */
 };
 
-/* Reserves n SPIs. 0 or -errno. */
-int offer_make(struct assocs *as, struct sa_offer *o, uint8_t n);
+/* Reserves as many SPIs as configured. 0 or -errno. */
+int offer_make(struct assocs *as, struct sa_offer *o);
 void offer_drop(struct assocs *as, struct sa_offer *o);
 void offer_payload(const struct assocs *as, const struct sa_offer *o, struct hs_payload *p);
 

@@ -175,8 +175,7 @@ assoc_connect(struct assocs *as, struct assoc *a, uint32_t key_id, const struct 
 	t->hint = hint;
 	t->started = now;
 	t->resend_ms = RESEND_MS;
-	if (offer_make(as, &t->offer, as->config.n_spis) < 0 ||
-	    table_insert(&as->attempts, &t->node) < 0) {
+	if (offer_make(as, &t->offer) < 0 || table_insert(&as->attempts, &t->node) < 0) {
 		offer_drop(as, &t->offer);
 		free(t);
 		return;
@@ -434,7 +433,7 @@ job_start(struct assocs *as, struct group *g, const struct endpoint *from,
 
 	if (j == NULL)
 		return;
-	if (offer_make(as, &j->offer, as->config.n_spis) < 0) {
+	if (offer_make(as, &j->offer) < 0) {
 		free(j);
 		return;
 	}

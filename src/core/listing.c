@@ -558,13 +558,13 @@ print_sa(struct request *r, const struct sa_row *row)
 static void
 print_pair(struct request *r, const struct assoc *a, const struct sa_pair *p)
 {
-	for (uint8_t i = 0; i < p->n_in; i++) {
+	for (uint8_t i = 0; i < p->n_in_soft; i++) {
 		const struct esp_in *sa = &p->in[i].sa;
 
 		print_sa(r, &(struct sa_row){ a, p, "in", sa->spi, sa->esn, sa->replay.top,
 				sa->packets, sa->bytes, p->in[i].keymat });
 	}
-	for (uint8_t i = 0; i < p->n_out; i++) {
+	for (uint8_t i = 0; i < p->n_out_soft; i++) {
 		const struct esp_out *sa = &p->out[i].sa;
 
 		print_sa(r, &(struct sa_row){ a, p, "out", sa->spi, sa->esn, sa->seq, sa->seq,

@@ -490,7 +490,8 @@ step(struct rcur *r)
 static void
 check(const struct assocs *as)
 {
-	size_t pairs = 0, most = (as->attempts.count + as->n_jobs) * as->config.n_spis;
+	size_t pairs = 0,
+	       most = (as->attempts.count + as->n_jobs) * (as->config.n_spis + as->config.n_kernel);
 
 	for (const struct assoc *a = as->first; a != NULL; a = a->next) {
 		unsigned n = 0;

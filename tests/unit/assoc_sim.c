@@ -446,6 +446,7 @@ sim_start(struct sim *s, unsigned host)
 		.rekey_packets = s->rekey_packets,
 		.replay_window = REPLAY_WINDOW_DEFAULT,
 		.n_spis = (uint8_t)s->n_spis,
+		.n_kernel = (uint8_t)s->n_kernel,
 	};
 	h->pool = packet_pool_new(8);
 	assert_non_null(h->pool);
@@ -711,7 +712,7 @@ host_quiet(struct sim_host *h)
 				struct sadb_entry *e = sadb_find(&h->as.sadb, p->in[i].entry.spi);
 
 				assert_ptr_equal(e, &p->in[i].entry);
-				assert_ptr_equal(e->owner, &p->in[i]);
+				assert_ptr_equal(e->owner, i < p->n_in_soft ? &p->in[i] : NULL);
 				assert_ptr_equal(p->in[i].pair, p);
 			}
 		}

@@ -73,7 +73,7 @@ struct sim {
 	struct sim_record *records;
 	size_t n_records;
 	unsigned long n_datagrams;
-	unsigned n_spis;
+	unsigned n_spis, n_kernel;
 	const char *suite, *key;
 	int64_t rekey_ms;
 	uint64_t rekey_packets;

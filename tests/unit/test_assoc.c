@@ -66,14 +66,16 @@ every_suite_and_number_of_sas(void **state)
 		s = sim_new(n);
 		s->suite = suites[n % 6];
 		s->n_spis = n;
+		s->n_kernel = (HS_SPI_MAX - n) / 2;
 		sim_start(s, 0);
 		s->n_spis = 1 + n % HS_SPI_MAX; /* the ends need not agree */
+		s->n_kernel = HS_SPI_MAX - s->n_spis;
 		sim_start(s, 1);
 		sim_connect(s, 0, 1, true);
 		sim_run(s, 100);
 		sim_agree(s, 0, 1);
-		assert_int_equal(s->hosts[0].as.sadb.table.count, n);
-		assert_int_equal(s->hosts[1].as.sadb.table.count, s->n_spis);
+		assert_int_equal(s->hosts[0].as.sadb.table.count, n + (HS_SPI_MAX - n) / 2);
+		assert_int_equal(s->hosts[1].as.sadb.table.count, HS_SPI_MAX);
 		sim_stream(s, 200, 10);
 		sim_run(s, 100);
 		sim_nothing_missing(s);

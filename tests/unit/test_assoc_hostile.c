@@ -508,6 +508,7 @@ chaos(void **state)
 	for (unsigned seed = 0; seed < 40; seed++) {
 		s = sim_new(seed);
 		s->n_spis = 1 + seed % 2;
+		s->n_kernel = seed % 3;
 		s->rekey_ms = 9000;
 		for (unsigned i = 0; i < SIM_HOSTS; i++)
 			sim_start(s, i);
@@ -529,7 +530,8 @@ chaos(void **state)
 		sim_agree(s, 1, 2);
 		sim_quiet(s);
 		for (unsigned i = 0; i < SIM_HOSTS; i++)
-			assert_int_equal(s->hosts[i].as.sadb.table.count, 2 * s->n_spis);
+			assert_int_equal(
+			    s->hosts[i].as.sadb.table.count, 2 * (s->n_spis + s->n_kernel));
 		sim_free(s);
 	}
 }

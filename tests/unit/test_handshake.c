@@ -160,6 +160,7 @@ test_payload_round_trip(void **state)
 		struct hs_payload p = payload, q;
 
 		p.n_spis = (uint8_t)n;
+		p.n_kernel = (uint8_t)(n / 3);
 		for (uint32_t i = 0; i < HS_SPI_MAX; i++)
 			p.spis[i] = i < n ? 0x1000 + i : 0;
 		hs_payload_write(buf, &p);
@@ -167,6 +168,7 @@ test_payload_round_trip(void **state)
 		hs_payload_write(again, &q);
 		assert_memory_equal(again, buf, sizeof(buf));
 		assert_int_equal(q.attempt, p.attempt);
+		assert_int_equal(q.n_kernel, n / 3);
 		assert_true(q.start == p.start && q.host_id == p.host_id);
 		assert_true(q.peer_start == p.peer_start && q.peer_host_id == p.peer_host_id);
 	}
@@ -185,8 +187,9 @@ test_refused_payloads(void **state)
 		{ 34, 9, HS_SPIS },
 		{ 34, 3, HS_SPIS },	/* the third is 0 */
 		{ 34, 1, HS_RESERVED }, /* the second is one too many */
-		{ 35, 1, HS_RESERVED },
-		{ 38, 0, HS_SPIS }, /* 0 */
+		{ 35, 1, HS_OK },	/* the second is the kernel's */
+		{ 35, 2, HS_SPIS },	/* none for software */
+		{ 38, 0, HS_SPIS },	/* 0 */
 		{ 67, 1, HS_RESERVED },
 	};
 	uint8_t buf[HS_PAYLOAD_LEN + 1];
