@@ -51,7 +51,8 @@ struct segments {
 	uint16_t count;
 	uint16_t index; /* of the next */
 	struct l4 at;
-	uint64_t pseudo; /* sum of the pseudo header but for its length */
+	/* Sums of the headers but for what differs between segments. */
+	uint64_t ip_sum, l4_sum; /* the latter with the pseudo header's */
 	uint16_t id;
 	uint32_t seq;
 };
