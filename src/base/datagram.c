@@ -55,6 +55,30 @@ vxlan_write(uint8_t buf[static VXLAN_HEADER_LEN], uint32_t vni)
 	wcur_be32(&c, vni << 8);
 }
 
+void
+probe_write(uint8_t frame[static PROBE_LEN], uint64_t nonce)
+{
+	static const uint8_t mac[] = { 0x02, 'p', 'r', 'o', 'b', 'e' };
+	struct wcur c = wcur_init(frame, PROBE_LEN);
+
+	wcur_copy(&c, mac, sizeof(mac));
+	wcur_copy(&c, mac, sizeof(mac));
+	wcur_be16(&c, PROBE_ETHERTYPE);
+	wcur_be64(&c, nonce);
+}
+
+bool
+probe_parse(const uint8_t *frame, size_t len, uint64_t *nonce)
+{
+	struct rcur c = rcur_init(frame, len);
+
+	rcur_take(&c, 2 * sizeof(struct macaddr));
+	if (len != PROBE_LEN || rcur_be16(&c) != PROBE_ETHERTYPE)
+		return false;
+	*nonce = rcur_be64(&c);
+	return true;
+}
+
 bool
 inner_udp_write(uint8_t buf[static UDP_HEADER_LEN], uint16_t port, size_t payload_len)
 {

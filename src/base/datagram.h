@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/ether.h"
+
 #define VNET_PORT	 1798 /* the engine, everything of the software path */
 #define VNET_PORT_AUTH	 1799 /* inner port of VXLAN in an auth SA */
 #define VNET_PORT_CONF	 1800 /* inner port of VXLAN in a conf SA */
@@ -48,6 +50,16 @@ bool datagram_spi_valid(uint32_t w);
 bool vxlan_parse(const uint8_t *buf, size_t len, uint32_t *vni);
 /* Of vni the lowest 24 bits count. */
 void vxlan_write(uint8_t buf[static VXLAN_HEADER_LEN], uint32_t vni);
+
+/*
+ * A probe of the kernel path: a frame of VNI_PROBE whose payload is a nonce. It ends at the engine
+ * of the other host, which answers by SEEN (varp/message.h).
+ */
+#define PROBE_ETHERTYPE 0x88b5 /* IEEE 802: local experiments */
+#define PROBE_LEN	(ETHER_HEADER_LEN + 8)
+void probe_write(uint8_t frame[static PROBE_LEN], uint64_t nonce);
+/* False if it is no probe. */
+bool probe_parse(const uint8_t *frame, size_t len, uint64_t *nonce);
 
 /*
  * Inner UDP header of a transport-mode ESP payload: source port = destination port = port, checksum

@@ -401,6 +401,9 @@ exchange_receive(
 	case MESSAGE_ACK:
 		receive_varp(e, a, &m);
 		break;
+	case MESSAGE_PATH:
+	case MESSAGE_SEEN:
+		break; /* nothing of ours is in the kernel */
 	}
 }
 

@@ -2,9 +2,10 @@
 #include "varp/message.h"
 
 #include "base/cursor.h"
+#include "base/datagram.h"
 #include "varp/wire.h"
 
-enum { MEMBER_LEN = 20, ITEM_LEN = 12, VNI_MAX = 0xffffff };
+enum { MEMBER_LEN = 20, ITEM_LEN = 12, WAY_LEN = 8 };
 
 const char *
 message_type_name(enum message_type t)
@@ -169,6 +170,60 @@ parse_varp(struct rcur *c, struct message *m)
 }
 
 static void
+write_path(struct wcur *c, const struct message *m)
+{
+	wcur_u8(c, m->path.n);
+	wcur_zero(c, 3);
+	for (size_t i = 0; i < m->path.n && wcur_ok(c); i++) {
+		wcur_be32(c, m->path.ways[i].spi);
+		wcur_u8(c, (uint8_t)m->path.ways[i].kind);
+		wcur_u8(c, 0);
+		wcur_be16(c, m->path.ways[i].port);
+	}
+}
+
+static bool
+way_is_valid(const struct message_way *w)
+{
+	switch (w->kind) {
+	case WAY_ESP:
+		return datagram_spi_valid(w->spi) && w->port == 0;
+	case WAY_UDP:
+		return datagram_spi_valid(w->spi) && w->port != 0;
+	case WAY_VXLAN:
+		return w->spi == 0 && w->port != 0;
+	}
+	return false;
+}
+
+static enum message_verdict
+parse_path(struct rcur *c, struct message *m)
+{
+	m->path.n = rcur_u8(c);
+
+	uint8_t zero = rcur_u8(c);
+
+	zero |= rcur_be16(c) != 0;
+	if (!rcur_ok(c))
+		return MESSAGE_SHORT_V;
+	if (m->path.n > MESSAGE_WAYS_MAX)
+		return MESSAGE_COUNT_V;
+	if (rcur_left(c) != (size_t)m->path.n * WAY_LEN)
+		return MESSAGE_SHORT_V;
+	for (size_t i = 0; i < m->path.n; i++) {
+		struct message_way *w = &m->path.ways[i];
+
+		w->spi = rcur_be32(c);
+		w->kind = rcur_u8(c);
+		zero |= rcur_u8(c);
+		w->port = rcur_be16(c);
+		if (!way_is_valid(w))
+			return MESSAGE_VALUE_V;
+	}
+	return zero ? MESSAGE_VALUE_V : MESSAGE_OK_V;
+}
+
+static void
 write_body(struct wcur *c, const struct message *m)
 {
 	switch (m->type) {
@@ -187,6 +242,12 @@ write_body(struct wcur *c, const struct message *m)
 	case MESSAGE_WITHDRAW:
 	case MESSAGE_ACK:
 		write_varp(c, m);
+		break;
+	case MESSAGE_PATH:
+		write_path(c, m);
+		break;
+	case MESSAGE_SEEN:
+		wcur_be64(c, m->seen);
 		break;
 	}
 }
@@ -208,6 +269,11 @@ parse_body(struct rcur *c, struct message *m)
 	case MESSAGE_WITHDRAW:
 	case MESSAGE_ACK:
 		return parse_varp(c, m);
+	case MESSAGE_PATH:
+		return parse_path(c, m);
+	case MESSAGE_SEEN:
+		m->seen = rcur_be64(c);
+		return MESSAGE_OK_V;
 	}
 	return MESSAGE_TYPE_V;
 }
@@ -242,7 +308,7 @@ message_parse(const uint8_t *buf, size_t len, struct message *m)
 		return MESSAGE_SHORT_V;
 	if (version != MESSAGE_VERSION)
 		return MESSAGE_VERSION_V;
-	if (m->type < MESSAGE_ECHO || m->type > MESSAGE_ACK)
+	if (m->type < MESSAGE_ECHO || m->type > MESSAGE_SEEN)
 		return MESSAGE_TYPE_V;
 	if (body_len != rcur_left(&c))
 		return MESSAGE_SHORT_V;

@@ -14,12 +14,15 @@
  *   WANTED      number 8                       (the one held; 0: none)
  *   REQUEST, ANNOUNCE, WITHDRAW, ACK
  *               VNI 4 | items 2 | zero 2 | { MAC 6 | zero 2 | counter 4 }...
+ *   PATH        ways 1 | zero 3 | { SPI 4 | kind 1 | zero 1 | port 2 }...
+ *   SEEN        nonce 8                        (of a probe, base/datagram.h)
  *
  * VNIs are the receiver's own labels, except in MEMBERS, where the sender announces its own.
  * MEMBERS with base 0 is (a part of) the full set: total entries in all, this part starts at
  * `first`; with base N it is the change from number N to number, whole in one message. A set is in
  * ascending order of ids and has no id and no VNI twice; its hash is SipHash-2-4 under the zero key
- * over id 16 | zero 1 | VNI 3 of each entry.
+ * over id 16 | zero 1 | VNI 3 of each entry. PATH says how the sender's kernel can be reached, by
+ * the pair of SAs that it comes over; no way: not at all.
  */
 
 #include <stdbool.h>
@@ -35,6 +38,7 @@
 #define MESSAGE_MAX	     1200 /* whole message; fits any underlay with ESP and IPv6 */
 #define MESSAGE_MEMBERS_MAX  57
 #define MESSAGE_ITEMS_MAX    96
+#define MESSAGE_WAYS_MAX     4
 #define MEMBERSHIP_TOTAL_MAX 4096 /* vnets one host may announce in one association */
 
 #define MESSAGE_TYPES(X)               \
@@ -45,7 +49,9 @@
 	X(5, REQUEST, "request")       \
 	X(6, ANNOUNCE, "announce")     \
 	X(7, WITHDRAW, "withdraw")     \
-	X(8, ACK, "ack")
+	X(8, ACK, "ack")               \
+	X(9, PATH, "path")             \
+	X(10, SEEN, "seen")
 
 enum message_type {
 #define X(value, suffix, name) MESSAGE_##suffix = value,
@@ -66,6 +72,18 @@ struct message_item {
 	uint32_t counter; /* mobility counter; REQUEST: the highest known, 0 if none */
 };
 
+enum way_kind {
+	WAY_ESP = 1, /* ESP as IP protocol 50; port 0 */
+	WAY_UDP,     /* ESP in UDP to that port */
+	WAY_VXLAN    /* clear VXLAN to that port; SPI 0 */
+};
+
+struct message_way {
+	uint32_t spi;
+	enum way_kind kind;
+	uint16_t port;
+};
+
 struct message {
 	enum message_type type;
 	union {
@@ -84,13 +102,18 @@ struct message {
 			uint16_t n;
 			struct message_item items[MESSAGE_ITEMS_MAX];
 		} varp; /* REQUEST, ANNOUNCE, WITHDRAW, ACK */
+		struct {
+			uint8_t n;
+			struct message_way ways[MESSAGE_WAYS_MAX];
+		} path;
+		uint64_t seen;
 	};
 };
 
 /*
  * Values a field cannot have: VNI 0 or above 24 bits, a group or zero MAC, vnet id 0 or 1, an
  * unknown op or one that removes from nothing, a number that is not above its base, reserved that
- * is not zero.
+ * is not zero, an unknown kind of way, or an SPI or port that its kind does not have or lacks.
  */
 #define MESSAGE_VERDICTS(X)                                                                \
 	X(OK, "ok")                                                                        \

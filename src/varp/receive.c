@@ -147,6 +147,8 @@ receive_item(struct varp *v, enum message_type type, const struct claim_key *key
 	case MESSAGE_ECHO_REPLY:
 	case MESSAGE_MEMBERS:
 	case MESSAGE_WANTED:
+	case MESSAGE_PATH:
+	case MESSAGE_SEEN:
 		break; /* not ours to read */
 	}
 }

@@ -13,6 +13,7 @@ enum {
 	SAW_VXLAN_BAD,
 	SAW_INNER_UDP_GOOD,
 	SAW_INNER_UDP_BAD,
+	SAW_PROBE,
 	SAW_MALFORMED,
 	SAW_VERSION_UNKNOWN,
 	SAW_TYPE_UNKNOWN,
@@ -30,6 +31,7 @@ const char *const fuzz_classes[] = {
 	"bad VXLAN header",
 	"inner UDP header",
 	"bad inner UDP header",
+	"probe",
 	"malformed control message",
 	"unknown version",
 	"unknown type",
@@ -100,6 +102,19 @@ saw_inner_udp(const uint8_t *data, size_t len)
 	fuzz_saw(SAW_INNER_UDP_GOOD);
 }
 
+static void
+saw_probe(const uint8_t *data, size_t len)
+{
+	uint8_t again[PROBE_LEN];
+	uint64_t nonce;
+
+	if (!probe_parse(data, len, &nonce))
+		return;
+	probe_write(again, nonce);
+	check(memcmp(again + 12, data + 12, PROBE_LEN - 12) == 0); /* without the addresses */
+	fuzz_saw(SAW_PROBE);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -110,6 +125,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	check((kind == DATAGRAM_ESP) == datagram_spi_valid(spi));
 	saw_vxlan(data, len);
 	saw_inner_udp(data, len);
+	saw_probe(data, len);
 	if (kind == DATAGRAM_CONTROL)
 		saw_control(data, len);
 	return 0;

@@ -73,6 +73,11 @@ def varp(kind, items=((b"\2\0\0\0\0\1", 0, 1), ), vni=0x97, n=None, zero=0):
     return message(kind, body)
 
 
+def path(*ways, n=None, zero=0):
+    body = struct.pack(">BBH", len(ways) if n is None else n, 0, zero)
+    return message(9, body + b"".join(struct.pack(">IBBH", *way) for way in ways))
+
+
 def message_files():
     echo = struct.pack(">QQQ", 1, 2, 3)
     good = {
@@ -89,6 +94,10 @@ def message_files():
         "announce-full": varp(6, [(b"\2\0\0\0\0" + bytes([i]), 0, i) for i in range(96)]),
         "withdraw": varp(7),
         "ack": varp(8),
+        "path": path((0x1000, 1, 0, 0), (0x1001, 2, 0, 1801)),
+        "path-clear": path((0, 3, 0, 1802)),
+        "path-none": path(),
+        "seen": message(10, bytes(8)),
     }
     bad = {
         "short": good["echo"][:3],
@@ -97,7 +106,7 @@ def message_files():
         "short-trailing": message(4, bytes(9)),
         "short-items": varp(6, n=2),
         "version": message(1, echo, version=2),
-        "type": message(9, echo),
+        "type": message(11, echo),
         "type-zero": message(0, echo),
         "count-members": members(n=58),
         "count-total": members(total=4097),
@@ -119,6 +128,15 @@ def message_files():
         "value-zero-mac": varp(6, ((bytes(6), 0, 1), )),
         "value-pad": varp(6, ((b"\2\0\0\0\0\1", 1, 1), )),
         "value-zero": varp(6, zero=1),
+        "count-ways": path(n=5),
+        "short-ways": path(n=1),
+        "value-way-kind": path((0x1000, 4, 0, 1)),
+        "value-way-port": path((0x1000, 2, 0, 0)),
+        "value-way-no-port": path((0x1000, 1, 0, 1801)),
+        "value-way-spi": path((255, 1, 0, 0)),
+        "value-way-no-spi": path((0x1000, 3, 0, 1802)),
+        "value-way-pad": path((0x1000, 1, 1, 0)),
+        "value-way-zero": path(zero=1),
     }
     for name, data in good.items():
         yield name, b"\0" + data

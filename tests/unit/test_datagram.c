@@ -41,6 +41,22 @@ test_classify(void **state)
 }
 
 static void
+test_probe(void **state)
+{
+	uint8_t frame[PROBE_LEN + 1];
+	uint64_t nonce = 0;
+
+	(void)state;
+	probe_write(frame, 0x0102030405060708);
+	assert_true(probe_parse(frame, PROBE_LEN, &nonce));
+	assert_true(nonce == 0x0102030405060708);
+	for (size_t n = 0; n <= sizeof(frame); n++)
+		assert_int_equal(probe_parse(frame, n, &nonce), n == PROBE_LEN);
+	frame[13] ^= 1;
+	assert_false(probe_parse(frame, PROBE_LEN, &nonce));
+}
+
+static void
 test_classify_esp(void **state)
 {
 	static const uint32_t spis[] = { 256, 0x07ffffff, 0x08000001, 0x80000000, 0xffffffff };
@@ -188,6 +204,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_classify),
 		cmocka_unit_test(test_classify_esp),
+		cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_vxlan),
 		cmocka_unit_test(test_inner_udp),
 		cmocka_unit_test(test_control_round_trip),

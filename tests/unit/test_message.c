@@ -52,6 +52,14 @@ echo_message(enum message_type type, const char *seen)
 	return m;
 }
 
+static struct message
+path_message(uint8_t n)
+{
+	return (struct message){ .type = MESSAGE_PATH,
+		.path = { n, { { 0x1000, WAY_ESP, 0 }, { 0x1001, WAY_UDP, 1801 },
+				 { 0, WAY_VXLAN, 1802 } } } };
+}
+
 /* What is written is read back, writes the same bytes again, and no other length is accepted. */
 static void
 check_round_trip(const struct message *m, size_t expected_len)
@@ -102,6 +110,13 @@ every_type_round_trips(void **state)
 		m = varp_message(t, MESSAGE_ITEMS_MAX);
 		check_round_trip(&m, 1164);
 	}
+	for (uint8_t n = 0; n <= 3; n++) {
+		m = path_message(n);
+		check_round_trip(&m, 8 + 8u * n);
+	}
+	m = (struct message){ .type = MESSAGE_SEEN, .seen = 78 };
+	check_round_trip(&m, 12);
+	assert_int_equal(parsed.seen, 78);
 }
 
 static void
@@ -144,7 +159,7 @@ refused_headers(void **state)
 	(void)state;
 	assert_int_equal(verdict_with(&m, 0, 2), MESSAGE_VERSION_V);
 	assert_int_equal(verdict_with(&m, 1, 0), MESSAGE_TYPE_V);
-	assert_int_equal(verdict_with(&m, 1, 9), MESSAGE_TYPE_V);
+	assert_int_equal(verdict_with(&m, 1, 11), MESSAGE_TYPE_V);
 	assert_int_equal(verdict_with(&m, 1, MESSAGE_ECHO_REPLY), MESSAGE_SHORT_V);
 	assert_int_equal(verdict_with(&m, 1, MESSAGE_WANTED), MESSAGE_SHORT_V);
 	assert_int_equal(verdict_with(&m, 3, 23), MESSAGE_SHORT_V);
@@ -222,6 +237,27 @@ refused_varp(void **state)
 }
 
 static void
+refused_paths(void **state)
+{
+	struct message m = path_message(3);
+
+	(void)state;
+	assert_int_equal(verdict_with(&m, 4, 5), MESSAGE_COUNT_V);
+	assert_int_equal(verdict_with(&m, 4, 2), MESSAGE_SHORT_V);
+	assert_int_equal(verdict_with(&m, 5, 1), MESSAGE_VALUE_V);
+	assert_int_equal(verdict_with(&m, 7, 1), MESSAGE_VALUE_V);
+	assert_int_equal(verdict_with(&m, 10, 0), MESSAGE_VALUE_V); /* SPI 0 */
+	assert_int_equal(verdict_with(&m, 12, 0), MESSAGE_VALUE_V); /* kinds */
+	assert_int_equal(verdict_with(&m, 12, 4), MESSAGE_VALUE_V);
+	assert_int_equal(verdict_with(&m, 12, WAY_UDP), MESSAGE_VALUE_V); /* without a port */
+	assert_int_equal(verdict_with(&m, 20, WAY_ESP), MESSAGE_VALUE_V); /* with one */
+	assert_int_equal(verdict_with(&m, 13, 1), MESSAGE_VALUE_V);
+	assert_int_equal(verdict_with(&m, 27, 1), MESSAGE_VALUE_V); /* VXLAN with an SPI */
+	m.path.ways[2].port = 0;
+	assert_int_equal(verdict_with(&m, 0, 1), MESSAGE_VALUE_V);
+}
+
+static void
 clear_headers(void **state)
 {
 	struct clear_header h = { 1, 2, 3, 4 }, read;
@@ -260,6 +296,7 @@ main(void)
 		cmocka_unit_test(refused_echo_replies),
 		cmocka_unit_test(refused_members),
 		cmocka_unit_test(refused_varp),
+		cmocka_unit_test(refused_paths),
 		cmocka_unit_test(clear_headers),
 		cmocka_unit_test(names),
 	};
