@@ -27,6 +27,8 @@
 #define KERNEL_PORT_ESP	  1801	     /* ESP in UDP that the kernel opens */
 #define KERNEL_PORT_NONE  1802	     /* VXLAN of level none; auth and conf: VNET_PORT_AUTH, _CONF */
 #define KERNEL_PSEUDO4	  0xc6120000 /* 198.18.0.0/15 */
+#define KERNEL_PROBE_LEN  60
+#define KERNEL_PROBE_TYPE 0x88b5 /* IEEE 802, for local use */
 
 /* Suites come behind, as KERNEL_SUITE + enum suite_id. */
 enum kernel_ability { KERNEL_VXLAN, KERNEL_BPF, KERNEL_NFT, KERNEL_DUMMY, KERNEL_SUITE };
@@ -85,6 +87,13 @@ struct kernel_slot {
 	uint64_t tx_packets, tx_bytes, rx_packets, rx_bytes;
 };
 
+/* Frames that the kernel's programs dropped; behind the slots. */
+struct kernel_drops {
+	uint64_t clear; /* that came to a port of a level without an SA of ours */
+	uint64_t vni; /* of an SA, or a host of level none, with a VNI that is none of its vnets */
+	uint64_t unsent; /* for a peer whose device or address is gone */
+};
+
 enum kernel_event_type {
 	KERNEL_PROBED,	    /* a probe came in: peer, value: its nonce, spi 0 */
 	KERNEL_SA_SOFT,	    /* soft limit: time to rekey */
@@ -114,6 +123,7 @@ struct kernelcli_ops {
 	void (*found)(void *arg, const struct kernel_finding found[static KERNEL_ABILITIES]);
 	/* error: 0 or -errno, then text says what failed. -EPIPE: priv is gone, all is to be asked again. */
 	void (*done)(void *arg, uint32_t token, int error, const char *text);
+	/* Instead of done() when kernelcli_sa_count() succeeds. */
 	void (*counted)(void *arg, uint32_t token, const struct kernel_count *c);
 	void (*event)(void *arg, const struct kernel_event *ev);
 };
@@ -136,6 +146,7 @@ int kernelcli_start(struct privcli *c, uint32_t token, bool secured);
 int kernelcli_stop(struct privcli *c, uint32_t token);
 /* After a successful start; KERNEL_SLOTS_MAX of them, or NULL. */
 struct kernel_slot *kernelcli_slots(struct privcli *c);
+const struct kernel_drops *kernelcli_drops(struct privcli *c);
 
 /* Programs on a TAP of ours. */
 int kernelcli_vnet_add(struct privcli *c, uint32_t token, const char *ifname);
@@ -155,5 +166,9 @@ int kernelcli_member_delete(struct privcli *c, uint32_t token, uint32_t peer, ui
 int kernelcli_flow_set(struct privcli *c, uint32_t token, const struct kernel_flow *f);
 int kernelcli_flow_delete(
     struct privcli *c, uint32_t token, const char *ifname, const struct macaddr *mac);
-/* Sends a frame of VNI_PROBE with that nonce the kernel's way; it ends as an event of the peer. */
+/*
+ * Sends a frame of VNI_PROBE with that nonce the kernel's way; it ends as an event of the peer. The
+ * frame: KERNEL_PROBE_LEN bytes, behind the Ethernet header (addresses of no meaning, type
+ * KERNEL_PROBE_TYPE) the nonce in network order, then zeros.
+ */
 int kernelcli_probe(struct privcli *c, uint32_t token, uint32_t peer, uint64_t nonce);
