@@ -33,7 +33,7 @@ datagram_classify(const uint8_t *buf, size_t len, uint32_t *spi)
 }
 
 bool
-vxlan_parse(const uint8_t *buf, size_t len, uint32_t *vni)
+vxlan_parse(const uint8_t *buf, size_t len, uint32_t *vni, bool *checked)
 {
 	struct rcur c = rcur_init(buf, len);
 	uint8_t flags = rcur_u8(&c);
@@ -43,16 +43,17 @@ vxlan_parse(const uint8_t *buf, size_t len, uint32_t *vni)
 	if (!rcur_ok(&c) || !(flags & VXLAN_I_FLAG))
 		return false;
 	*vni = word >> 8;
+	*checked = word & VXLAN_CHECKED;
 	return true;
 }
 
 void
-vxlan_write(uint8_t buf[static VXLAN_HEADER_LEN], uint32_t vni)
+vxlan_write(uint8_t buf[static VXLAN_HEADER_LEN], uint32_t vni, bool checked)
 {
 	struct wcur c = wcur_init(buf, VXLAN_HEADER_LEN);
 
 	wcur_be32(&c, VXLAN_FLAGS_WORD);
-	wcur_be32(&c, vni << 8);
+	wcur_be32(&c, vni << 8 | (checked ? VXLAN_CHECKED : 0));
 }
 
 void

@@ -21,6 +21,7 @@
 
 #define VXLAN_HEADER_LEN 8
 #define VXLAN_FLAGS_WORD 0x08000000u /* I flag: the VNI is valid */
+#define VXLAN_CHECKED	 0x01u	     /* in the last byte, reserved in RFC 7348: see vnet(7) */
 #define VNI_MAX		 0xffffffu
 #define VNI_LABEL_MIN	 0x800000u /* labels of vnets with long ids start here */
 #define VNI_PROBE	 0xffffffu /* reserved for probes of the kernel path */
@@ -45,11 +46,11 @@ bool datagram_spi_valid(uint32_t w);
 
 /*
  * VXLAN header in front of a frame: flags word, VNI, reserved byte. False if it is short or I is
- * clear; the reserved bits are ignored (RFC 7348 section 5).
+ * clear; the reserved bits but for VXLAN_CHECKED are ignored (RFC 7348 section 5).
  */
-bool vxlan_parse(const uint8_t *buf, size_t len, uint32_t *vni);
-/* Of vni the lowest 24 bits count. */
-void vxlan_write(uint8_t buf[static VXLAN_HEADER_LEN], uint32_t vni);
+bool vxlan_parse(const uint8_t *buf, size_t len, uint32_t *vni, bool *checked);
+/* Of vni the lowest 24 bits count. checked: never to a kernel, which drops what it does not know. */
+void vxlan_write(uint8_t buf[static VXLAN_HEADER_LEN], uint32_t vni, bool checked);
 
 /*
  * A probe of the kernel path: a frame of VNI_PROBE whose payload is a nonce. It ends at the engine

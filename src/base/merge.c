@@ -16,6 +16,7 @@ struct segment {
 	uint8_t *frame;
 	size_t len;
 	struct l4 at;
+	bool checked;
 };
 
 static size_t
@@ -92,7 +93,7 @@ mergeable(const struct merge *m, const struct segment *s)
 		return false;
 	if (s->at.tcp && (s->frame[s->at.l4 + TCP_FLAGS] & (TCP_SYN | TCP_RST | TCP_URG)) != 0)
 		return false;
-	return s->len > s->at.payload && lengths_good(s) && checksums_good(s);
+	return s->len > s->at.payload && lengths_good(s) && (s->checked || checksums_good(s));
 }
 
 /* The same port, addresses and ports: frames of one flow, which must stay in order. */
@@ -285,9 +286,9 @@ merge_init(struct merge *m, bool udp, merge_emit_fn *emit, void *arg)
 }
 
 void
-merge_frame(struct merge *m, void *port, uint8_t *frame, size_t len)
+merge_frame(struct merge *m, void *port, uint8_t *frame, size_t len, bool checked)
 {
-	struct segment s = { .frame = frame, .len = len };
+	struct segment s = { .frame = frame, .len = len, .checked = checked };
 	enum l4_verdict v = l4_find(frame, len, &s.at);
 	unsigned i = 0;
 

@@ -5,9 +5,9 @@
  * The reverse of segment.h, by the rules of Linux's GRO: consecutive segments of a flow become one
  * frame for one write to a TAP device, without copying. Only what segmentation would give back is
  * merged: the same headers but for sequence number, IP id, length, checksum, and FIN or PSH at the
- * end; payloads of one size, the last may be shorter; good checksums. Frames of a flow stay in
- * order; frames of different flows may pass each other. No I/O, no allocation, no clock: what is
- * held is flushed at the end of each batch.
+ * end; payloads of one size, the last may be shorter; checksums that are good, or said to be.
+ * Frames of a flow stay in order; frames of different flows may pass each other. No I/O, no
+ * allocation, no clock: what is held is flushed at the end of each batch.
  */
 
 #include <stdbool.h>
@@ -61,9 +61,9 @@ struct merge {
 /* udp: the device takes merged UDP too (TUN_F_USO4 and 6, Linux 6.2). */
 void merge_init(struct merge *m, bool udp, merge_emit_fn *emit, void *arg);
 /*
- * A frame for port. Its bytes must stay, and may be changed, until it is emitted: at once or by the
- * next merge_flush().
+ * A frame for port, whose checksums need no look if checked. Its bytes must stay, and may be
+ * changed, until it is emitted: at once or by the next merge_flush().
  */
-void merge_frame(struct merge *m, void *port, uint8_t *frame, size_t len);
+void merge_frame(struct merge *m, void *port, uint8_t *frame, size_t len, bool checked);
 /* Emits all that is held. */
 void merge_flush(struct merge *m);

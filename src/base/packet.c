@@ -96,6 +96,7 @@ take(struct packet_pool *pool, struct shelf *s)
 	p->data = p->buf + PACKET_HEADROOM;
 	p->len = 0;
 	p->next = NULL;
+	p->checked = false;
 	return p;
 }
 

@@ -30,7 +30,8 @@ struct packet {
 	size_t len;
 	struct packet *next; /* in the free list or in an owner's queue */
 	struct packet_pool *pool;
-	size_t size; /* of buf */
+	size_t size;  /* of buf */
+	bool checked; /* it holds a frame whose checksums somebody of our kind has made */
 	uint8_t buf[];
 };
 

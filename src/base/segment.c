@@ -182,8 +182,9 @@ segment_next(struct segments *s, struct packet *p)
 	sum += csum_copy(frame + s->at.payload, s->payload, n);
 	uint16_t folded = (uint16_t)~csum_fold(sum);
 	/* In UDP, 0 says that there is none (RFC 768). */
-	raw16_store(l4 + l4_checksum_offset(&s->at),
-	    folded == 0 && !s->at.tcp ? UINT16_MAX : folded);
+	raw16_store(
+	    l4 + l4_checksum_offset(&s->at), folded == 0 && !s->at.tcp ? UINT16_MAX : folded);
+	p->checked = true;
 	s->payload += n;
 	s->left -= n;
 	s->index++;

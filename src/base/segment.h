@@ -69,5 +69,5 @@ enum segment_verdict segment_checksum(const struct virtio_net_hdr *hdr, uint8_t 
 /* s->count segments follow. Nothing is copied yet. */
 enum segment_verdict segment_start(
     struct segments *s, const struct virtio_net_hdr *hdr, const uint8_t *frame, size_t len);
-/* Appends the next segment to p, which is fresh. False after the last. */
+/* Appends the next segment to p, which is fresh, and calls it checked. False after the last. */
 bool segment_next(struct segments *s, struct packet *p);

@@ -95,7 +95,7 @@ egress_send(struct engine *e, struct member *m, struct packet *p)
 		packet_put(p);
 		return;
 	}
-	vxlan_write(at, m->label);
+	vxlan_write(at, m->label, p->checked && !a->plain);
 	if (a->group->suite->id == SUITE_NONE)
 		send_clear(e, a, p);
 	else

@@ -75,7 +75,7 @@ deliver(struct vnet *v, const struct packet *p)
 		stats_count(STAT_DEVICE_RX_FAILED);
 		return;
 	}
-	merge_frame(&batch.merge, v, p->data, p->len);
+	merge_frame(&batch.merge, v, p->data, p->len, p->checked);
 }
 
 /* --- forwarding --- */
@@ -171,7 +171,7 @@ vxlan_in(struct engine *e, struct assoc *a, struct packet *p)
 	struct vnet *v;
 	uint32_t vni;
 
-	if (!vxlan_parse(p->data, p->len, &vni)) {
+	if (!vxlan_parse(p->data, p->len, &vni, &p->checked)) {
 		stats_count(STAT_VXLAN_MALFORMED);
 		return;
 	}
@@ -200,7 +200,8 @@ clear_vxlan(struct engine *e, const struct endpoint *from, struct packet *p)
 	if (a == NULL)
 		a = batch.clear = clear_by_endpoint(e, from);
 	if (a == NULL) {
-		v = vxlan_parse(p->data, p->len, &vni) ? vnet_by_vni(&e->vnets, vni) : NULL;
+		v = vxlan_parse(p->data, p->len, &vni, &p->checked) ? vnet_by_vni(&e->vnets, vni)
+								    : NULL;
 		stats_count(v != NULL && v->group->suite->id != SUITE_NONE ? STAT_CLEAR_SECURED
 									   : STAT_CLEAR_STRANGER);
 		return;

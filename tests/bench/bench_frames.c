@@ -58,7 +58,7 @@ bench_shape(const struct shape *s, size_t mss, struct packet_pool *pool)
 		}
 		double cut_at = bench_now();
 		for (unsigned i = 0; i < n; i++)
-			merge_frame(&m, NULL, p[i]->data, p[i]->len);
+			merge_frame(&m, NULL, p[i]->data, p[i]->len, p[i]->checked);
 		merge_flush(&m);
 		double merged_at = bench_now();
 		for (unsigned i = 0; i < n; i++)

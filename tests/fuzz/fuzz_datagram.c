@@ -78,12 +78,13 @@ static void
 saw_vxlan(const uint8_t *data, size_t len)
 {
 	uint32_t vni;
+	bool checked;
 
-	if (!vxlan_parse(data, len, &vni)) {
+	if (!vxlan_parse(data, len, &vni, &checked)) {
 		fuzz_saw(SAW_VXLAN_BAD);
 		return;
 	}
-	check(len >= VXLAN_HEADER_LEN && vni <= VNI_MAX);
+	check(len >= VXLAN_HEADER_LEN && vni <= VNI_MAX && checked == (data[7] & 1));
 	fuzz_saw(SAW_VXLAN_GOOD);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Merging frames that hostile peers send: what comes out, cut again, is what went in, in the order of each flow.
+ * Merging frames that hostile peers send: what comes out, cut again, is what went in, in the order of each flow, but
+ * for checksums that need not be looked at: they may have become good.
  * Input: steps of a byte of flags, a length (2 bytes) and as many bytes, a frame.
  */
 
@@ -22,12 +23,24 @@ enum {
 	STEP_PORT = 2,	/* the other port */
 	STEP_FLUSH = 4, /* the batch ends behind it */
 	STEP_NEXT =
-	    8 /* the frame before once more, as the next segment; no bytes but the length's low one, of payload */
+	    8, /* the frame before once more, as the next segment; no bytes but the length's low one, of payload */
+	STEP_CHECKED = 16, /* its checksums need not be looked at */
 };
 
-enum { SAW_ALONE, SAW_TCP4, SAW_TCP6, SAW_UDP4, SAW_UDP6, SAW_SAME_ID, SAW_FULL, SAW_EVICTED };
+enum {
+	SAW_ALONE,
+	SAW_TCP4,
+	SAW_TCP6,
+	SAW_UDP4,
+	SAW_UDP6,
+	SAW_SAME_ID,
+	SAW_FULL,
+	SAW_EVICTED,
+	SAW_CHECKED
+};
 const char *const fuzz_classes[] = { "alone", "TCP over IPv4", "TCP over IPv6", "UDP over IPv4",
-	"UDP over IPv6", "ids all alike", "as many as fit", "more flows than are held", NULL };
+	"UDP over IPv6", "ids all alike", "as many as fit", "more flows than are held",
+	"checksums not looked at", NULL };
 
 struct sent {
 	uint8_t *bytes, *copy;
@@ -35,6 +48,7 @@ struct sent {
 	uint8_t port;
 	struct l4 at;
 	bool flow; /* at is valid */
+	bool checked;
 	bool out;
 };
 
@@ -59,6 +73,21 @@ same_flow(const struct sent *a, const struct sent *b)
 	return a->flow && b->flow && a->port == b->port && a->at.v6 == b->at.v6 &&
 	       a->at.tcp == b->at.tcp && memcmp(a->copy + a->at.l4, b->copy + b->at.l4, 4) == 0 &&
 	       memcmp(a->copy + a->at.ip + addresses, b->copy + b->at.ip + addresses, n) == 0;
+}
+
+static void make_good(uint8_t *bytes, size_t len);
+
+/* Equal, once the checksums are good. */
+static bool
+same_but_checksums(const struct sent *s, const uint8_t *bytes)
+{
+	static uint8_t good[UINT16_MAX];
+
+	if (!s->checked || s->len > sizeof(good))
+		return false;
+	memcpy(good, s->copy, s->len);
+	make_good(good, s->len);
+	return memcmp(good, bytes, s->len) == 0;
 }
 
 /* Equal, but for the id of an atomic datagram and the checksum over it. */
@@ -98,6 +127,11 @@ came_out(uint8_t port, const uint8_t *bytes, size_t len)
 			sent[i].out = true;
 			if (!same_id)
 				fuzz_saw(SAW_SAME_ID);
+			return;
+		} else if (!sent[i].out && sent[i].len == len && sent[i].port == port &&
+			   same_but_checksums(&sent[i], bytes) && is_next(i)) {
+			sent[i].out = true;
+			fuzz_saw(SAW_CHECKED);
 			return;
 		}
 	abort();
@@ -202,9 +236,10 @@ give(struct merge *m, uint8_t *bytes, size_t len, uint8_t flags)
 	die_unless(s->copy != NULL);
 	memcpy(s->copy, bytes, len);
 	s->port = (flags & STEP_PORT) != 0;
+	s->checked = (flags & STEP_CHECKED) != 0;
 	s->flow = l4_find(s->copy, len, &s->at) == L4_OK;
 	giving = true;
-	merge_frame(m, &ports[s->port], bytes, len);
+	merge_frame(m, &ports[s->port], bytes, len, s->checked);
 	giving = false;
 	if (flags & STEP_FLUSH)
 		merge_flush(m);

@@ -7,7 +7,7 @@ import struct
 
 NEEDS_CSUM = 1
 TCP4, TCP6, UDP, ECN = 1, 4, 5, 0x80
-GOOD, PORT, FLUSH, NEXT = 1, 2, 4, 8
+GOOD, PORT, FLUSH, NEXT, CHECKED = 1, 2, 4, 8, 16
 ACK, PSH, SYN, FIN, CWR, ECE = 0x10, 8, 2, 1, 0x80, 0x40
 
 
@@ -90,6 +90,7 @@ def merge_files():
     yield "evicted", udp + b"".join(step(GOOD, frame(sport=1000 + i)) for i in range(12))
     yield "two-ports", udp + (step(GOOD, frame()) + step(GOOD | PORT, frame())) * 2
     yield "flushed", udp + step(GOOD | FLUSH, frame()) + following(100)
+    yield "checked", udp + step(CHECKED, frame(payload=b"y" * 100)) + following(100, flags=CHECKED)
     yield "alone-bad-checksum", udp + step(0, frame()) + following(100, flags=0)
     yield "alone-flags", udp + b"".join(step(GOOD, frame(flags=f)) for f in (ACK, SYN, ACK | PSH, ACK | CWR | ECE))
     yield "alone-fragment", udp + step(GOOD, frame()) + following(100) + step(GOOD, frame(fragment=0x2000))

@@ -186,7 +186,7 @@ merged_as_linux_cuts(void **state)
 			    size - (j == n - 1 ? 30 : 0), false);
 			memcpy(bytes[j], frames[j].bytes, frames[j].len);
 			assert_int_equal(merged, 0);
-			merge_frame(&m, NULL, bytes[j], frames[j].len);
+			merge_frame(&m, NULL, bytes[j], frames[j].len, false);
 		}
 		merge_flush(&m);
 		assert_int_equal(merged, n);

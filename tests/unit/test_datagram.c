@@ -81,22 +81,29 @@ test_vxlan(void **state)
 {
 	uint8_t buf[VXLAN_HEADER_LEN + 1] = { [VXLAN_HEADER_LEN] = 0x55 };
 	uint32_t vni = 0, spi;
+	bool checked;
 
 	(void)state;
-	vxlan_write(buf, 0x123456);
+	vxlan_write(buf, 0x123456, false);
 	assert_memory_equal(buf, "\x08\0\0\0\x12\x34\x56\0\x55", sizeof(buf));
 	assert_int_equal(datagram_classify(buf, sizeof(buf), &spi), DATAGRAM_VXLAN);
-	assert_true(vxlan_parse(buf, VXLAN_HEADER_LEN, &vni));
+	assert_true(vxlan_parse(buf, VXLAN_HEADER_LEN, &vni, &checked));
 	assert_int_equal(vni, 0x123456);
-	vxlan_write(buf, VNI_MAX);
-	assert_true(vxlan_parse(buf, sizeof(buf), &vni));
+	assert_false(checked);
+	vxlan_write(buf, VNI_MAX, true);
+	assert_memory_equal(buf, "\x08\0\0\0\xff\xff\xff\1\x55", sizeof(buf));
+	assert_int_equal(datagram_classify(buf, sizeof(buf), &spi), DATAGRAM_VXLAN);
+	assert_true(vxlan_parse(buf, sizeof(buf), &vni, &checked));
 	assert_int_equal(vni, VNI_MAX);
+	assert_true(checked);
 
-	assert_true(vxlan_parse((const uint8_t *)"\xff\1\2\3\0\0\x97\xff", 8, &vni));
+	assert_true(vxlan_parse((const uint8_t *)"\xff\1\2\3\0\0\x97\xfe", 8, &vni, &checked));
+	assert_false(checked);
 	assert_int_equal(vni, 0x97);
-	assert_false(vxlan_parse(buf, VXLAN_HEADER_LEN - 1, &vni));
-	assert_false(vxlan_parse((const uint8_t *)"\xf7\0\0\0\0\0\x98\0", 8, &vni));
+	assert_false(vxlan_parse(buf, VXLAN_HEADER_LEN - 1, &vni, &checked));
+	assert_false(vxlan_parse((const uint8_t *)"\xf7\0\0\0\0\0\x98\1", 8, &vni, &checked));
 	assert_int_equal(vni, 0x97);
+	assert_false(checked);
 }
 
 static void
