@@ -200,7 +200,7 @@ op_esp(void *arg, const struct endpoint *to, struct packet *p)
 	struct sim_host *h = arg;
 	struct sa_pair *pair;
 	uint32_t spi;
-	unsigned sa;
+	unsigned sa = 0;
 
 	assert_int_equal(datagram_classify(p->data, p->len, &spi), DATAGRAM_ESP);
 	pair = pair_sending(h, spi, &sa);
