@@ -41,11 +41,9 @@
 	5000 /* after that an attempt is given up, and a half-open slot forgotten */
 #define ASSOC_SETTLE_MS \
 	1000 /* where the ends have chosen different pairs, one follows the other after that time */
-#define ASSOC_DRAIN_MS	 60000 /* a replaced pair still receives */
-#define ASSOC_ECHO_MS	 15000 /* silence after which an echo is sent */
-#define ASSOC_ECHO_TRIES 5     /* echoes a second apart without any answer: the peer is gone */
-#define ASSOC_HS_FREE	 20    /* message 1s a second that are answered without a cookie */
-#define ASSOC_BATCH	 64    /* packets sealed at once */
+#define ASSOC_DRAIN_MS 60000 /* a replaced pair still receives */
+#define ASSOC_HS_FREE  20    /* message 1s a second that are answered without a cookie */
+#define ASSOC_BATCH    64    /* packets sealed at once */
 #define ASSOC_JOBS_MAX \
 	64 /* message 1s being worked on by the keys process; half of it for hosts not known yet */
 #define ASSOC_PAIRS_MAX 16 /* pairs of one association: then the oldest that drains makes room */
@@ -238,8 +236,8 @@ void assoc_down(struct assocs *as, struct assoc *a, const char *why, struct mono
 /* Control messages, bodies only. `from` is who claims to have sent them. */
 void assocs_handshake1(struct assocs *as, const struct endpoint *from, const uint8_t *body,
     size_t len, struct monotime now);
-void assocs_handshake2(struct assocs *as, const struct endpoint *from, const uint8_t *body,
-    size_t len, struct monotime now);
+/* Anybody may have sent it: packets go where message 1 went. */
+void assocs_handshake2(struct assocs *as, const uint8_t *body, size_t len);
 void assocs_cookie(struct assocs *as, const struct endpoint *from, const uint8_t *body, size_t len,
     struct monotime now);
 

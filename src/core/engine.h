@@ -55,6 +55,7 @@ struct engine {
 	struct resolvecli *resolver;
 	struct transport *transport;
 	struct linkmon *links;
+	uint64_t addresses; /* hash of those that peers know us by */
 	struct groups groups;
 	struct assocs assocs;
 	struct vnets vnets;

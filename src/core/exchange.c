@@ -13,7 +13,6 @@
 #include "varp/membership.h"
 
 #define ECHO_AFTER_CHANGE_MS 100
-#define ECHO_AGAIN_MS	     1000
 #define WANTED_AGAIN_MS	     100
 #define EMPTY_MS	     60000
 #define GATHER_MAX	     16
@@ -106,7 +105,7 @@ exchange_probe(struct engine *e, struct assoc *a, const struct endpoint *to, uin
 static void
 echo_soon(struct engine *e, struct assoc *a)
 {
-	a->exchange->echo_due = monotime_add_ms(engine_now(e), ECHO_AFTER_CHANGE_MS);
+	a->exchange->liveness.due = monotime_add_ms(engine_now(e), ECHO_AFTER_CHANGE_MS);
 	engine_kick(e);
 }
 
@@ -142,6 +141,14 @@ exchange_group_changed(struct engine *e, struct group *g)
 		members_send(e, a, membership_own_number(g->own) - 1);
 		echo_soon(e, a);
 	}
+}
+
+void
+exchange_own_address_changed(struct engine *e)
+{
+	for (struct assoc *a = e->assocs.first; a != NULL; a = a->next)
+		if (a->up && a->exchange != NULL)
+			echo_start(e, a);
 }
 
 /* --- VARP's sends, gathered --- */
@@ -383,7 +390,6 @@ exchange_receive(
 	}
 	if (a->exchange == NULL)
 		return;
-	a->exchange->unanswered = 0;
 	switch (m.type) {
 	case MESSAGE_ECHO:
 	case MESSAGE_ECHO_REPLY:
@@ -433,7 +439,6 @@ exchange_up(struct engine *e, struct assoc *a, bool fresh)
 		log_warnx("out of memory for an association");
 		return;
 	}
-	a->exchange->unanswered = 0;
 	if (!fresh)
 		return;
 	members_send(e, a, 0);
@@ -486,20 +491,19 @@ useless(const struct assoc *a, struct monotime now)
 static struct monotime
 tick_one(struct engine *e, struct assoc *a, struct monotime now)
 {
-	struct exchange *x = a->exchange;
-	int64_t silent = monotime_diff_ms(now, a->heard);
+	struct liveness *l = &a->exchange->liveness;
 
-	if (!monotime_is_set(x->echo_due))
-		x->echo_due = monotime_add_ms(now, ASSOC_ECHO_MS);
-	if (monotime_before(now, x->echo_due))
-		return x->echo_due;
-	if (silent >= ASSOC_ECHO_MS && ++x->unanswered > ASSOC_ECHO_TRIES) {
+	switch (liveness_tick(l, a->heard, now)) {
+	case LIVENESS_WAIT:
+		break;
+	case LIVENESS_ASK:
+		echo_start(e, a);
+		break;
+	case LIVENESS_GONE:
 		assoc_down(&e->assocs, a, "silent: it does not answer any more", now);
 		return (struct monotime){ 0 };
 	}
-	echo_start(e, a);
-	x->echo_due = monotime_add_ms(now, silent >= ASSOC_ECHO_MS ? ECHO_AGAIN_MS : ASSOC_ECHO_MS);
-	return x->echo_due;
+	return l->due;
 }
 
 struct monotime

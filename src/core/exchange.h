@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "base/monotime.h"
+#include "core/liveness.h"
 #include "varp/message.h"
 #include "varp/varp.h"
 
@@ -26,10 +27,9 @@ struct exchange {
 	struct membership_peer *peer;
 	uint64_t nonce; /* of the last echo sent */
 	struct monotime echo_sent;
-	struct monotime echo_due;
 	struct monotime wanted; /* when we last asked for what we lack */
 	struct monotime empty;	/* since when one of the two has no vnet here */
-	unsigned unanswered;
+	struct liveness liveness;
 	int64_t rtt_us; /* -1: not known */
 };
 
@@ -50,6 +50,8 @@ void exchange_receive(
     struct engine *e, struct assoc *a, const uint8_t *buf, size_t len, const struct endpoint *from);
 /* Our membership under g changed by one number: tell all. */
 void exchange_group_changed(struct engine *e, struct group *g);
+/* Peers know us by an address that may be gone: an echo tells them the one we have now. */
+void exchange_own_address_changed(struct engine *e);
 /* A vnet was made: hosts that have announced it already are members. */
 void exchange_vnet_added(struct engine *e, struct vnet *v);
 /* m is about to be removed: nothing gathered for it is sent. */

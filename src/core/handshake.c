@@ -209,16 +209,13 @@ assocs_initiated(
 }
 
 void
-assocs_handshake2(struct assocs *as, const struct endpoint *from, const uint8_t *body, size_t len,
-    struct monotime now)
+assocs_handshake2(struct assocs *as, const uint8_t *body, size_t len)
 {
 	struct keys_finish m = { 0 };
 	const uint8_t *noise;
 	struct hs_header h;
 	struct attempt *t;
 
-	(void)from; /* anybody may have sent it; packets go where message 1 went */
-	(void)now;
 	stats_count(STAT_HS2_RX);
 	if (hs2_parse(body, len, &h, &noise) != HS_OK) {
 		stats_count(STAT_CONTROL_REFUSED);

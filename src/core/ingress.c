@@ -291,7 +291,7 @@ control(struct engine *e, const struct datagram *d, const struct packet *p)
 		assocs_handshake1(&e->assocs, &d->from, h.body, h.body_len, now);
 		break;
 	case CONTROL_HANDSHAKE2:
-		assocs_handshake2(&e->assocs, &d->from, h.body, h.body_len, now);
+		assocs_handshake2(&e->assocs, h.body, h.body_len);
 		break;
 	case CONTROL_COOKIE:
 		assocs_cookie(&e->assocs, &d->from, h.body, h.body_len, now);

@@ -376,9 +376,26 @@ bridge_check(struct engine *e, struct vnet *v, uint32_t master)
 	engine_kick(e);
 }
 
+static bool
+addresses_changed(struct engine *e)
+{
+	static const struct siphash_key key;
+	uint64_t before = e->addresses;
+
+	e->addresses = 0;
+	for (size_t i = 0; i < linkmon_count(e->links); i++) {
+		const struct linkmon_link *l = linkmon_at(e->links, i);
+
+		for (uint32_t j = 0; is_underlay(e, l) && j < l->n_addrs; j++)
+			e->addresses += siphash(&key, &l->addrs[j].ip, sizeof(l->addrs[j].ip));
+	}
+	return e->addresses != before;
+}
+
 void
 vnetctl_links_changed(struct engine *e)
 {
+	bool moved = addresses_changed(e);
 	uint32_t ifs[TRANSPORT_IFS_MAX];
 	size_t n = 0;
 
@@ -403,8 +420,10 @@ vnetctl_links_changed(struct engine *e)
 		if (l->multicast && is_underlay(e, l))
 			ifs[n++] = l->ifindex;
 	}
-	if (transport_set_interfaces(e->transport, ifs, n))
+	if (transport_set_interfaces(e->transport, ifs, n) || moved)
 		hosts_announce(e);
+	if (moved)
+		exchange_own_address_changed(e);
 }
 
 /* --- commands --- */

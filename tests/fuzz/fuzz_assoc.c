@@ -333,7 +333,7 @@ receive(struct host *h, const struct endpoint *from, const uint8_t *bytes, size_
 		if (c.type == CONTROL_HANDSHAKE1)
 			assocs_handshake1(&h->as, from, c.body, c.body_len, now);
 		else if (c.type == CONTROL_HANDSHAKE2)
-			assocs_handshake2(&h->as, from, c.body, c.body_len, now);
+			assocs_handshake2(&h->as, c.body, c.body_len);
 		else if (c.type == CONTROL_COOKIE)
 			assocs_cookie(&h->as, from, c.body, c.body_len, now);
 		break;

@@ -28,7 +28,7 @@
  *	packet()		assocs_open(), pair_heard(), pair_insisted(), unknown_spi()
  *	confirm(), use()	pair_confirmed(), pair_use()
  *	drop_attempt(), expire() attempts_tick(), pair_tick()
- *	down(), DEAF		assoc_down(): ASSOC_ECHO_TRIES echoes had no answer
+ *	down(), DEAF		assoc_down(): LIVENESS_TRIES echoes had no answer
  *	HEARS			consider_group() of hosts.c: a DISCOVER of the other came
  *	RETRIES			assoc_tick()
  *

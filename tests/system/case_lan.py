@@ -395,3 +395,19 @@ def test_address_changes(net):
         print(f"after {first_reply(host, '10.0.0.1' if host is b else '10.0.0.2', since):.2f} s")
         wait_until(lambda o=other, w=address: o.vn_json("peers")[0]["addr"] == w, 5, "its address")
     assert b.stats()["associations"] == ups, "it was taken for another host"
+
+
+@case(limit=60)
+def test_address_changes_one_by_one(net):
+    """Each peer is told at once, although nothing else is sent: the next may change its own."""
+    a, b = lan(net, "ab")
+    for host in a, b:
+        host.vn("vnet-create", "-s", "none", "98")
+    for host in a, b:
+        wait_until(lambda h=host: members(h, 1, "98"), 10, "members")
+    for host, other, address in (a, b, "192.0.2.71"), (b, a, "192.0.2.72"), (a, b, "192.0.2.73"):
+        old = host.ip("-4", "-br", "addr", "show", "dev", "eth0").stdout.split()[2]
+        host.ip("addr", "del", old, "dev", "eth0")
+        host.ip("addr", "add", f"{address}/24", "dev", "eth0")
+        wait_until(lambda o=other, w=address: {p["addr"] for p in o.vn_json("peers")} == {w}, 3,
+                   "its address, of both associations")

@@ -604,7 +604,7 @@ receive_datagram(struct sim *s, const struct sim_event *ev)
 		if (c.type == CONTROL_HANDSHAKE1)
 			assocs_handshake1(&h->as, &ev->from, c.body, c.body_len, s->now);
 		else if (c.type == CONTROL_HANDSHAKE2)
-			assocs_handshake2(&h->as, &ev->from, c.body, c.body_len, s->now);
+			assocs_handshake2(&h->as, c.body, c.body_len);
 		else if (c.type == CONTROL_COOKIE)
 			assocs_cookie(&h->as, &ev->from, c.body, c.body_len, s->now);
 		break;

@@ -12,6 +12,7 @@
 
 #include "base/datagram.h"
 #include "core/assoc.h"
+#include "core/liveness.h"
 #include "core/vnet.h"
 #include "esp/replay.h"
 #include "esp/suite.h"
@@ -120,8 +121,8 @@ test_times(void **state)
 {
 	(void)state;
 	says("%d frames wait for one", VNET_QUEUE_MAX);
-	says("and every %d seconds.\n", ASSOC_ECHO_MS / 1000);
-	says("given up after %d questions", ASSOC_ECHO_TRIES);
+	says("and every %d seconds.\n", LIVENESS_ASK_MS / 1000);
+	says("given up after %d questions", LIVENESS_TRIES);
 	says("HALF-OPEN --- %d s", ASSOC_ATTEMPT_MS / 1000);
 	says("DRAINING --- %d s", ASSOC_DRAIN_MS / 1000);
 	says("beyond %d a second in all", ASSOC_HS_FREE);
