@@ -86,14 +86,23 @@ netlink_text(const struct netlink *n)
 bool
 netlink_walk(const void *buf, size_t len, netlink_fn *each, void *arg)
 {
-	const struct nlmsghdr *nlh = buf;
-	int left = (int)len;
+	const uint8_t *at = buf;
 
-	while (mnl_nlmsg_ok(nlh, left)) {
+	while (len > 0) {
+		const struct nlmsghdr *nlh = (const void *)at;
+		size_t whole;
+
+		/* mnl_nlmsg_ok() lets lengths of 2^31 and more pass, as negative ones. */
+		if (len < sizeof(*nlh) || nlh->nlmsg_len < sizeof(*nlh) || nlh->nlmsg_len > len)
+			return false;
 		each(arg, nlh);
-		nlh = mnl_nlmsg_next(nlh, &left);
+		whole = NLMSG_ALIGN((size_t)nlh->nlmsg_len);
+		if (whole >= len) /* the last one may lack its padding */
+			break;
+		at += whole;
+		len -= whole;
 	}
-	return left <= 0;
+	return true;
 }
 
 static int

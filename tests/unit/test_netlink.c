@@ -230,6 +230,43 @@ test_socket(void **state)
 	netlink_free(NULL);
 }
 
+/* Messages of those lengths: how many of them are heard? */
+static void
+test_lengths(void **state)
+{
+	static const struct {
+		uint32_t first, second, len, n;
+		bool whole;
+	} cases[] = {
+		{ 16, 16, 32, 2, true },
+		{ 20, 16, 36, 2, true },
+		{ 16, 18, 34, 2, true }, /* without its padding */
+		{ 16, 18, 36, 2, true },
+		{ 16, 16, 31, 1, false },
+		{ 16, 17, 32, 1, false },
+		{ 16, 15, 32, 1, false },
+		{ 16, 0, 32, 1, false },
+		{ 33, 16, 32, 0, false },
+		{ 0x80000000, 16, 32, 0, false },
+		{ 0xfffffff0, 16, 32, 0, false },
+		{ 16, 0xffffffff, 32, 1, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_Alignas(8) uint8_t buf[64] = { 0 };
+		struct nlmsghdr first = { .nlmsg_len = cases[i].first, .nlmsg_type = NLMSG_NOOP };
+		struct nlmsghdr second = { .nlmsg_len = cases[i].second, .nlmsg_type = NLMSG_NOOP };
+		size_t at = cases[i].first < 32 ? NLMSG_ALIGN(cases[i].first) : 16;
+		struct heard h = { 0 };
+
+		memcpy(buf, &first, sizeof(first));
+		memcpy(buf + at, &second, sizeof(second));
+		assert_int_equal(netlink_walk(buf, cases[i].len, hear, &h), cases[i].whole);
+		assert_int_equal(h.n, cases[i].n);
+	}
+}
+
 int
 main(void)
 {
@@ -238,6 +275,7 @@ main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_rejects),
+		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_socket),
 	};
