@@ -243,11 +243,9 @@ serve(struct priv *p, struct ipc_msg *m, struct reply *r)
 		return 0;
 	case PRIV_MEMO_STORE:
 		return serve_memo_store(p, m, a);
-	case PRIV_ANSWER:
-	case PRIV_REQUEST_END:
-		break;
+	default:
+		return privmsg_refuse(a, -EOPNOTSUPP, "not built");
 	}
-	return -EPROTO;
 }
 
 /* False if the engine cannot be answered: it is gone, or does not read. */

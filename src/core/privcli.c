@@ -16,7 +16,7 @@
 
 #include "base/log.h"
 #include "base/monotime.h"
-#include "core/privmsg.h"
+#include "core/privcli_internal.h"
 
 /* A state on its way to the disk. */
 struct store {
@@ -33,6 +33,7 @@ struct privcli {
 	void *arg;
 	struct store stores[PRIVCLI_STORES_MAX]; /* oldest first */
 	size_t n_stores;
+	struct kernelcli *kernel;
 	char error[PRIV_TEXT_MAX];
 };
 
@@ -65,23 +66,23 @@ drop_channel(struct privcli *c)
 	c->fd = -1;
 	while (c->n_stores > 0)
 		end_store(c, 0, -EPIPE);
+	kernelcli_gone(c->kernel);
 }
 
-/* What nobody waits for: a store that ended, or the answer to a call that gave up. */
+/* What nobody waits for: a store that ended, the kernel's path, a call that gave up. */
 static void
-late_answer(struct privcli *c, const struct ipc_msg *m)
+late_answer(struct privcli *c, struct ipc_msg *m)
 {
 	const struct priv_answer *a = ipc_body(m, sizeof(*a));
 
-	if (!a || m->type != PRIV_ANSWER)
-		return;
-	for (size_t i = 0; i < c->n_stores; i++) {
+	for (size_t i = 0; a && m->type == PRIV_ANSWER && i < c->n_stores; i++) {
 		if (c->stores[i].seq != m->seq)
 			continue;
 		snprintf(c->error, sizeof(c->error), "%.*s", (int)sizeof(a->text) - 1, a->text);
 		end_store(c, i, a->error);
 		return;
 	}
+	kernelcli_note(c->kernel, m);
 }
 
 static void
@@ -138,6 +139,8 @@ privcli_free(struct privcli *c)
 	if (!c)
 		return;
 	c->n_stores = 0;
+	kernelcli_free(c->kernel);
+	c->kernel = NULL;
 	drop_channel(c);
 	free(c);
 }
@@ -172,6 +175,33 @@ send_request(struct privcli *c, enum priv_request type, const void *body, size_t
 	return err ? fail(c, err, "the privileged process cannot be asked: %s",
 			 strerrordesc_np(-err))
 		   : 0;
+}
+
+int
+privcli_send(struct privcli *c, enum priv_request type, const void *body, size_t len, uint32_t *seq)
+{
+	int err = send_request(c, type, body, len, -1);
+
+	*seq = c->seq;
+	return err;
+}
+
+struct loop *
+privcli_loop(struct privcli *c)
+{
+	return c->loop;
+}
+
+struct kernelcli *
+privcli_kernel(struct privcli *c)
+{
+	return c->kernel;
+}
+
+void
+privcli_set_kernel(struct privcli *c, struct kernelcli *k)
+{
+	c->kernel = k;
 }
 
 /*

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/datagram.h"
 #include "core/privcli.h"
+#include "esp/replay.h"
 
 static const char *
 name_error(const char name[static VNET_IFNAME_SIZE])
@@ -79,6 +81,146 @@ blob_error(const struct priv_blob *q)
 	return q->len > PRIV_BLOB_MAX ? "too many bytes" : NULL;
 }
 
+/* --- the kernel's path --- */
+
+static const char *
+number_error(uint32_t number)
+{
+	return number < 1 || number > KERNEL_PEERS_MAX ? "a peer out of range" : NULL;
+}
+
+static const char *
+kernel_peer_error(const struct kernel_peer *q)
+{
+	const char *e = number_error(q->number);
+
+	if (e)
+		return e;
+	if (q->suite >= SUITE_COUNT)
+		return "a suite that is none";
+	if (q->local.family != q->remote.family ||
+	    (q->local.family != AF_INET && q->local.family != AF_INET6))
+		return "an address of no family";
+	if (!ipaddr_is_unicast(&q->local) || !ipaddr_is_unicast(&q->remote) || q->local.scope ||
+	    q->remote.scope)
+		return "an address that the kernel's path cannot use";
+	return NULL;
+}
+
+static const char *
+spi_error(uint32_t peer, uint32_t direction, uint32_t spi)
+{
+	const char *e = number_error(peer);
+
+	if (e)
+		return e;
+	return direction > KERNEL_OUT || !datagram_spi_valid(spi) ? "an SA of no direction or SPI"
+								  : NULL;
+}
+
+static const char *
+kernel_sa_error(const struct kernel_sa *q)
+{
+	const char *e = spi_error(q->peer, q->direction, q->spi);
+
+	if (e)
+		return e;
+	if (q->esn > 1 || (!q->esn && q->seq > UINT32_MAX))
+		return "a sequence number out of range";
+	if (q->direction == KERNEL_IN && (q->window < 1 || q->window > REPLAY_WINDOW_MAX))
+		return "a replay window out of range";
+	return (q->sport == 0) != (q->dport == 0) ? "a port out of range" : NULL;
+}
+
+static const char *
+vni_error(uint32_t vni)
+{
+	return vni >= VNI_PROBE ? "a VNI out of range" : NULL;
+}
+
+static const char *
+kernel_member_error(const struct kernel_member *q)
+{
+	const char *e = number_error(q->peer);
+
+	if (!e)
+		e = vni_error(q->vni);
+	return e ? e : name_error(q->ifname);
+}
+
+static const char *
+flow_key_error(const char ifname[static VNET_IFNAME_SIZE], const struct macaddr *mac)
+{
+	const char *e = name_error(ifname);
+
+	if (!e && (mac_is_multicast(mac) || mac_is_zero(mac)))
+		e = "a MAC that no device can have";
+	return e;
+}
+
+static const char *
+kernel_flow_error(const struct kernel_flow *q)
+{
+	const char *e = flow_key_error(q->ifname, &q->mac);
+
+	if (e)
+		return e;
+	if (q->slot >= KERNEL_SLOTS_MAX)
+		return "a slot out of range";
+	if (q->peer == 0)
+		return NULL;
+	e = number_error(q->peer);
+	if (!e)
+		e = vni_error(q->vni);
+	return e ? e : mtu_error(q->mtu);
+}
+
+/* The length is right. */
+static const char *
+kernel_error(const struct ipc_msg *m)
+{
+	const void *body = m->body;
+
+	switch (m->type) {
+	case PRIV_KERNEL_START:
+		return ((const struct priv_kernel_start *)body)->secured > 1 ? "a flag that is none"
+									     : NULL;
+	case PRIV_KERNEL_VNET_ADD:
+	case PRIV_KERNEL_VNET_DELETE:
+		return name_error(((const struct priv_name *)body)->ifname);
+	case PRIV_KERNEL_PEER_ADD:
+		return kernel_peer_error(body);
+	case PRIV_KERNEL_PEER_DELETE:
+	case PRIV_KERNEL_PROBE:
+		return number_error(((const struct priv_kernel_number *)body)->peer);
+	case PRIV_KERNEL_SA_ADD:
+		return kernel_sa_error(body);
+	case PRIV_KERNEL_SA_DELETE:
+	case PRIV_KERNEL_SA_COUNT: {
+		const struct priv_kernel_sa *q = body;
+
+		return spi_error(q->peer, q->direction, q->spi);
+	}
+	case PRIV_KERNEL_MEMBER_ADD:
+		return kernel_member_error(body);
+	case PRIV_KERNEL_MEMBER_DELETE: {
+		const struct priv_kernel_member *q = body;
+		const char *e = number_error(q->peer);
+
+		return e ? e : vni_error(q->vni);
+	}
+	case PRIV_KERNEL_FLOW_SET:
+		return kernel_flow_error(body);
+	case PRIV_KERNEL_FLOW_DELETE: {
+		const struct priv_kernel_flow *q = body;
+
+		return flow_key_error(q->ifname, &q->mac);
+	}
+	default:
+		return NULL;
+	}
+}
+
 /* The length is right. */
 static const char *
 body_error(const struct ipc_msg *m)
@@ -111,7 +253,7 @@ body_error(const struct ipc_msg *m)
 	case PRIV_MEMO_STORE:
 		return blob_error(body);
 	default:
-		return NULL;
+		return kernel_error(m);
 	}
 }
 

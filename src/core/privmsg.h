@@ -14,6 +14,7 @@
 #include "base/ether.h"
 #include "base/ipc.h"
 #include "base/vnetid.h"
+#include "core/kernelcli.h"
 
 #define PRIV_MTU_MIN  68
 #define PRIV_MTU_MAX  65521 /* a TAP's: 65535 less the Ethernet header */
@@ -64,23 +65,67 @@ struct priv_blob {
 	uint64_t len;
 };
 
+struct priv_kernel_start {
+	uint32_t secured; /* 0 or 1 */
+};
+
+struct priv_kernel_number {
+	uint32_t peer;
+};
+
+struct priv_kernel_sa {
+	uint32_t peer;
+	uint32_t direction; /* enum kernel_direction */
+	uint32_t spi;
+};
+
+struct priv_kernel_member {
+	uint32_t peer;
+	uint32_t vni;
+};
+
+struct priv_kernel_flow {
+	char ifname[VNET_IFNAME_SIZE];
+	struct macaddr mac;
+};
+
+struct priv_kernel_probe {
+	uint32_t peer;
+	uint64_t nonce;
+};
+
 /* enum suffix, body, comes with a descriptor */
-#define PRIV_REQUESTS(X)                          \
-	X(TAP_OPEN, struct priv_tap_open, false)  \
-	X(TAP_DELETE, struct priv_name, false)    \
-	X(LINK_SET_MTU, struct priv_mtu, false)   \
-	X(BRIDGE_ADD, struct priv_name, false)    \
-	X(BRIDGE_DELETE, struct priv_name, false) \
-	X(BRIDGE_PORT, struct priv_port, false)   \
-	X(ADDR_ADD, struct priv_addr, false)      \
-	X(ADDR_DELETE, struct priv_addr, false)   \
-	X(SOCKET, struct priv_socket, false)      \
-	X(KEEP_FD, struct priv_kept, true)        \
-	X(CONFIG_LOAD, struct priv_none, false)   \
-	X(STATE_LOAD, struct priv_none, false)    \
-	X(STATE_STORE, struct priv_blob, true)    \
-	X(MEMO_LOAD, struct priv_none, false)     \
-	X(MEMO_STORE, struct priv_blob, true)
+#define PRIV_REQUESTS(X)                                          \
+	X(TAP_OPEN, struct priv_tap_open, false)                  \
+	X(TAP_DELETE, struct priv_name, false)                    \
+	X(LINK_SET_MTU, struct priv_mtu, false)                   \
+	X(BRIDGE_ADD, struct priv_name, false)                    \
+	X(BRIDGE_DELETE, struct priv_name, false)                 \
+	X(BRIDGE_PORT, struct priv_port, false)                   \
+	X(ADDR_ADD, struct priv_addr, false)                      \
+	X(ADDR_DELETE, struct priv_addr, false)                   \
+	X(SOCKET, struct priv_socket, false)                      \
+	X(KEEP_FD, struct priv_kept, true)                        \
+	X(CONFIG_LOAD, struct priv_none, false)                   \
+	X(STATE_LOAD, struct priv_none, false)                    \
+	X(STATE_STORE, struct priv_blob, true)                    \
+	X(MEMO_LOAD, struct priv_none, false)                     \
+	X(MEMO_STORE, struct priv_blob, true)                     \
+	X(KERNEL_FIND, struct priv_none, false)                   \
+	X(KERNEL_START, struct priv_kernel_start, false)          \
+	X(KERNEL_STOP, struct priv_none, false)                   \
+	X(KERNEL_VNET_ADD, struct priv_name, false)               \
+	X(KERNEL_VNET_DELETE, struct priv_name, false)            \
+	X(KERNEL_PEER_ADD, struct kernel_peer, false)             \
+	X(KERNEL_PEER_DELETE, struct priv_kernel_number, false)   \
+	X(KERNEL_SA_ADD, struct kernel_sa, false)                 \
+	X(KERNEL_SA_DELETE, struct priv_kernel_sa, false)         \
+	X(KERNEL_SA_COUNT, struct priv_kernel_sa, false)          \
+	X(KERNEL_MEMBER_ADD, struct kernel_member, false)         \
+	X(KERNEL_MEMBER_DELETE, struct priv_kernel_member, false) \
+	X(KERNEL_FLOW_SET, struct kernel_flow, false)             \
+	X(KERNEL_FLOW_DELETE, struct priv_kernel_flow, false)     \
+	X(KERNEL_PROBE, struct priv_kernel_probe, false)
 
 enum priv_request {
 	PRIV_ANSWER, /* the other way: struct priv_answer, with the descriptor that was asked for */
@@ -88,6 +133,17 @@ enum priv_request {
 	PRIV_REQUESTS(X)
 #undef X
 	    PRIV_REQUEST_END
+};
+
+/* What else priv says: the first two instead of PRIV_ANSWER, the third on its own. */
+enum priv_tale {
+	PRIV_KERNEL_FOUND = PRIV_REQUEST_END, /* struct priv_found */
+	PRIV_KERNEL_COUNTED,		      /* struct kernel_count */
+	PRIV_KERNEL_EVENT		      /* struct kernel_event */
+};
+
+struct priv_found {
+	struct kernel_finding found[KERNEL_ABILITIES];
 };
 
 struct priv_answer {

@@ -57,6 +57,15 @@ const char *const fuzz_classes[] = {
 	"a socket of no kind",
 	"a descriptor of no kind",
 	"too many bytes",
+	"a flag that is none",
+	"a peer out of range",
+	"a suite that is none",
+	"an address that the kernel's path cannot use",
+	"an SA of no direction or SPI",
+	"a sequence number out of range",
+	"a replay window out of range",
+	"a VNI out of range",
+	"a slot out of range",
 	NULL,
 };
 
@@ -138,6 +147,79 @@ expect_addr(const struct priv_addr *q)
 }
 
 static void
+expect_number(uint32_t number)
+{
+	expect(number >= 1 && number <= KERNEL_PEERS_MAX);
+}
+
+static void
+expect_kernel_peer(const struct kernel_peer *q)
+{
+	expect_number(q->number);
+	expect(suite_by_id(q->suite) && q->local.family == q->remote.family);
+	expect(ipaddr_is_unicast(&q->local) && ipaddr_is_unicast(&q->remote));
+}
+
+static void
+expect_kernel_sa(const struct kernel_sa *q)
+{
+	expect_number(q->peer);
+	expect(q->direction == KERNEL_OUT || (q->window >= 1 && q->window <= 4096));
+	expect(q->direction <= KERNEL_OUT && q->spi >= 256 && !q->sport == !q->dport);
+}
+
+static void
+expect_kernel_flow(const struct kernel_flow *q)
+{
+	expect_name(q->ifname);
+	expect(q->slot < KERNEL_SLOTS_MAX && q->peer <= KERNEL_PEERS_MAX);
+	expect(q->peer == 0 || (q->vni < 0xffffff && q->mtu >= 68 && q->mtu <= 65521));
+}
+
+static void
+expect_kernel_request(const struct ipc_msg *m)
+{
+	const void *body = m->body;
+
+	switch (m->type) {
+	case PRIV_KERNEL_PEER_ADD:
+		expect_kernel_peer(body);
+		break;
+	case PRIV_KERNEL_SA_ADD:
+		expect_kernel_sa(body);
+		break;
+	case PRIV_KERNEL_MEMBER_ADD:
+		expect_number(((const struct kernel_member *)body)->peer);
+		expect_name(((const struct kernel_member *)body)->ifname);
+		break;
+	case PRIV_KERNEL_FLOW_SET:
+		expect_kernel_flow(body);
+		break;
+	case PRIV_KERNEL_VNET_ADD:
+	case PRIV_KERNEL_VNET_DELETE:
+	case PRIV_KERNEL_FLOW_DELETE:
+		expect_name(body); /* it comes first */
+		break;
+	case PRIV_KERNEL_PEER_DELETE:
+	case PRIV_KERNEL_SA_DELETE:
+	case PRIV_KERNEL_SA_COUNT:
+	case PRIV_KERNEL_MEMBER_DELETE:
+	case PRIV_KERNEL_PROBE:
+		expect_number(((const struct priv_kernel_number *)body)->peer);
+		break;
+	case PRIV_KERNEL_START:
+		expect(((const struct priv_kernel_start *)body)->secured <= 1);
+		break;
+	case PRIV_KERNEL_FIND:
+	case PRIV_KERNEL_STOP:
+		expect(m->len == 0);
+		break;
+	default:
+		abort();
+	}
+}
+
+static void
 expect_request(const struct ipc_msg *m)
 {
 	const void *body = m->body;
@@ -174,9 +256,8 @@ expect_request(const struct ipc_msg *m)
 	case PRIV_MEMO_LOAD:
 		expect(m->len == 0 && m->fd < 0);
 		break;
-	case PRIV_ANSWER:
-	case PRIV_REQUEST_END:
-		abort();
+	default:
+		expect_kernel_request(m);
 	}
 }
 

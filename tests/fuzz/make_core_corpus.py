@@ -117,6 +117,9 @@ PARENT_ROLE, PRIV_ROLE, KEYS_ROLE, RESOLVE_ROLE, ENGINE_ROLE, ROLES = range(6)
 OPTIONS, CHANNEL, START, READY, FAILED, STOP, RELOAD, SHUTDOWN, PIDS, PING, PONG, CONTROL = range(1, 13)
 (TAP_OPEN, TAP_DELETE, LINK_SET_MTU, BRIDGE_ADD, BRIDGE_DELETE, BRIDGE_PORT, ADDR_ADD, ADDR_DELETE, SOCKET, KEEP_FD,
  CONFIG_LOAD, STATE_LOAD, STATE_STORE, MEMO_LOAD, MEMO_STORE) = range(1, 16)
+(KERNEL_FIND, KERNEL_START, KERNEL_STOP, KERNEL_VNET_ADD, KERNEL_VNET_DELETE, KERNEL_PEER_ADD, KERNEL_PEER_DELETE,
+ KERNEL_SA_ADD, KERNEL_SA_DELETE, KERNEL_SA_COUNT, KERNEL_MEMBER_ADD, KERNEL_MEMBER_DELETE, KERNEL_FLOW_SET,
+ KERNEL_FLOW_DELETE, KERNEL_PROBE) = range(16, 31)
 SIZEOF_OPTIONS = 4 * 256 + 64 + 6
 UDP4, UDP6, TAP = range(3)
 BLOB_MAX = 16 << 20
@@ -216,6 +219,59 @@ def process():
     ask("reject-keep-kind", KEEP_FD, struct.pack("=I", 3) + bytes(16), 1)
     ask("reject-keep-name", KEEP_FD, struct.pack("=I", TAP) + bytes(16), 1)
     ask("reject-blob", MEMO_STORE, struct.pack("=QQ", 0, BLOB_MAX + 1), 1)
+    kernel(ask, name, mac)
+
+
+def kernel(ask, name, mac):
+    """Requests about the kernel's path."""
+    def word(*numbers):
+        return struct.pack(f"={len(numbers)}I", *numbers)
+
+    def peer(number=1, suite=2, local="192.0.2.1", remote="192.0.2.2"):
+        return word(number, suite) + address(local) + address(remote)
+
+    def sa(direction=0, spi=256, esn=1, window=4096, sport=1801, dport=1801, seq=0):
+        return word(1, direction, spi, esn, window) + struct.pack("=HHQQQ", sport, dport, seq, 0, 0) + bytes(64)
+
+    def flow(slot=0, number=1, vni=97, mtu=1392, to=mac):
+        return name + to + word(slot, number, vni, mtu)
+
+    ask("kernel-find", KERNEL_FIND)
+    ask("kernel-start", KERNEL_START, word(1))
+    ask("kernel-stop", KERNEL_STOP)
+    ask("kernel-vnet-add", KERNEL_VNET_ADD, name)
+    ask("kernel-vnet-delete", KERNEL_VNET_DELETE, name)
+    ask("kernel-peer-add", KERNEL_PEER_ADD, peer())
+    ask("kernel-peer-add-v6", KERNEL_PEER_ADD, peer(4096, 0, "2001:db8::1", "2001:db8::2"))
+    ask("kernel-peer-delete", KERNEL_PEER_DELETE, word(1))
+    ask("kernel-sa-add", KERNEL_SA_ADD, sa())
+    ask("kernel-sa-add-out", KERNEL_SA_ADD, sa(1, esn=0, window=0, sport=0, dport=0))
+    ask("kernel-sa-delete", KERNEL_SA_DELETE, word(1, 0, 256))
+    ask("kernel-sa-count", KERNEL_SA_COUNT, word(1, 1, 256))
+    ask("kernel-member-add", KERNEL_MEMBER_ADD, word(1, 97) + name)
+    ask("kernel-member-delete", KERNEL_MEMBER_DELETE, word(1, 97))
+    ask("kernel-flow-set", KERNEL_FLOW_SET, flow())
+    ask("kernel-flow-set-own", KERNEL_FLOW_SET, flow(number=0, vni=0, mtu=0))
+    ask("kernel-flow-delete", KERNEL_FLOW_DELETE, name + mac[:6])
+    ask("kernel-probe", KERNEL_PROBE, word(1, 0) + bytes(8))
+    ask("reject-kernel-start", KERNEL_START, word(2))
+    ask("reject-kernel-peer-0", KERNEL_PEER_ADD, peer(0))
+    ask("reject-kernel-peer-large", KERNEL_PROBE, word(4097, 0) + bytes(8))
+    ask("reject-kernel-suite", KERNEL_PEER_ADD, peer(suite=7))
+    ask("reject-kernel-families", KERNEL_PEER_ADD, peer(remote="2001:db8::2"))
+    ask("reject-kernel-address", KERNEL_PEER_ADD, peer(remote="224.0.0.1"))
+    ask("reject-kernel-direction", KERNEL_SA_ADD, sa(2))
+    ask("reject-kernel-spi", KERNEL_SA_DELETE, word(1, 0, 255))
+    ask("reject-kernel-spi-vxlan", KERNEL_SA_ADD, sa(spi=0x08000000))
+    ask("reject-kernel-seq", KERNEL_SA_ADD, sa(esn=0, seq=1 << 32))
+    ask("reject-kernel-esn", KERNEL_SA_ADD, sa(esn=2))
+    ask("reject-kernel-window", KERNEL_SA_ADD, sa(window=4097))
+    ask("reject-kernel-sa-port", KERNEL_SA_ADD, sa(sport=0))
+    ask("reject-kernel-vni", KERNEL_MEMBER_ADD, word(1, 0xffffff) + name)
+    ask("reject-kernel-member-name", KERNEL_MEMBER_ADD, word(1, 97) + bytes(16))
+    ask("reject-kernel-slot", KERNEL_FLOW_SET, flow(32768))
+    ask("reject-kernel-flow-mtu", KERNEL_FLOW_SET, flow(mtu=67))
+    ask("reject-kernel-flow-mac", KERNEL_FLOW_SET, flow(to=bytes(8)))
 
 
 # --- commands ---
