@@ -85,6 +85,7 @@ assoc_address_proven(struct assocs *as, struct assoc *a, uint64_t nonce, struct 
 		return false;
 	a->heard = now;
 	address_set(as, a, &ep);
+	way_update(as, a);
 	stats_count(STAT_PEER_MOVED);
 	as->ops->moved(as->arg, a);
 	return true;

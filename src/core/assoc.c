@@ -14,20 +14,21 @@
 #define IDLE_FREE_MS   600000 /* an association down for so long is forgotten; */
 #define VIRGIN_FREE_MS 60000  /* one that has never been confirmed after this */
 #define REKEY_AGAIN_MS 5000
-
-uint64_t assoc_esp_verdicts[ESP_VERDICT_COUNT];
+#define SPI_BUCKETS    8192
 
 int
 assocs_init(struct assocs *as, const struct assocs_config *config, struct groups *groups,
-    struct packet_pool *pool, const struct assocs_ops *ops, void *arg)
+    struct packet_pool *pool, struct grace *grace, const struct assocs_ops *ops, void *arg)
 {
 	memset(as, 0, sizeof(*as));
 	as->config = *config;
 	as->groups = groups;
 	as->pool = pool;
+	as->grace = grace;
 	as->ops = ops;
 	as->arg = arg;
 	if (sadb_init(&as->sadb) < 0 ||
+	    RTABLE_INIT(&as->spis, struct sa_in, by_spi, entry.spi, SPI_BUCKETS) < 0 ||
 	    TABLE_INIT(&as->table, struct assoc, node, key, ASSOCS_MAX) < 0 ||
 	    handshake_init(as) < 0 || admission_init(as) < 0 || known_init(as) < 0) {
 		assocs_fini(as);
@@ -45,6 +46,9 @@ assocs_fini(struct assocs *as)
 	as->ops = &silent;
 	while (as->first != NULL)
 		assoc_free(as, as->first);
+	grace_wait(as->grace);
+	(void)grace_collect(as->grace);
+	rtable_fini(&as->spis);
 	table_fini(&as->table);
 	table_fini(&as->attempts);
 	table_fini(&as->known);
@@ -153,11 +157,11 @@ offer_payload(const struct assocs *as, const struct sa_offer *o, struct hs_paylo
 		p->spis[i] = o->in[i].entry.spi;
 }
 
-void
-pair_free(struct assocs *as, struct sa_pair *p)
+static void
+pair_destroy(struct grace_node *n)
 {
-	for (uint8_t i = 0; i < p->n_in; i++)
-		sadb_remove(&as->sadb, &p->in[i].entry);
+	struct sa_pair *p = TABLE_ENTRY(n, struct sa_pair, retired);
+
 	for (uint8_t i = 0; i < p->n_in_soft; i++)
 		esp_in_fini(&p->in[i].sa);
 	for (uint8_t i = 0; i < p->n_out_soft; i++)
@@ -169,6 +173,15 @@ pair_free(struct assocs *as, struct sa_pair *p)
 	free(p->in);
 	free(p->out);
 	free(p);
+}
+
+void
+pair_free(struct assocs *as, struct sa_pair *p)
+{
+	pair_unshare(as, p);
+	for (uint8_t i = 0; i < p->n_in; i++)
+		sadb_remove(&as->sadb, &p->in[i].entry);
+	grace_retire(as->grace, &p->retired, pair_destroy);
 }
 
 static bool
@@ -186,10 +199,13 @@ pair_install(struct sa_pair *p, const struct sa_offer *o, const struct suite *su
 			m->out[p->n_out_soft], esn) < 0)
 			goto fail;
 	p->n_in = o->n;
-	for (uint8_t i = 0; i < p->n_in; i++)
+	for (uint8_t i = 0; i < p->n_in; i++) {
+		pthread_mutex_init(&o->in[i].lock, NULL);
 		memcpy(o->in[i].keymat, m->in[i], sizeof(o->in[i].keymat));
+	}
 	p->n_out = m->peer.n_spis;
 	for (uint8_t i = 0; i < p->n_out; i++) {
+		pthread_mutex_init(&p->out[i].lock, NULL);
 		p->out[i].sa.spi = m->peer.spis[i];
 		memcpy(p->out[i].keymat, m->out[i], sizeof(p->out[i].keymat));
 	}
@@ -266,8 +282,10 @@ pair_unlink(struct assocs *as, struct sa_pair *p)
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
-	if (p->assoc->active == p)
+	if (p->assoc->active == p) {
 		p->assoc->active = NULL;
+		way_update(as, p->assoc);
+	}
 	pair_free(as, p);
 }
 
@@ -288,7 +306,9 @@ assoc_confirm(struct assocs *as, struct assoc *a, uint64_t start, const struct e
 
 	if (fresh && a->up) {
 		a->up = false;
+		way_update(as, a);
 		as->ops->down(as->arg, a);
+		grace_wait(as->grace); /* nobody holds a label of the start that is over */
 	}
 	if (fresh)
 		a->up_since = now;
@@ -300,6 +320,7 @@ assoc_confirm(struct assocs *as, struct assoc *a, uint64_t start, const struct e
 	a->problem[0] = '\0';
 	if (address_set(as, a, ep))
 		as->ops->moved(as->arg, a);
+	way_update(as, a);
 	stats_count(fresh ? STAT_ASSOCIATIONS : STAT_REKEYS);
 	as->ops->up(as->arg, a, fresh);
 }
@@ -317,6 +338,7 @@ assoc_down(struct assocs *as, struct assoc *a, const char *why, struct monotime 
 	bool was_up = a->up;
 
 	a->up = false;
+	way_update(as, a);
 	pairs_drop_all(as, a);
 	attempts_drop_all(as, a);
 	a->candidate_nonce = 0;
@@ -326,6 +348,12 @@ assoc_down(struct assocs *as, struct assoc *a, const char *why, struct monotime 
 	a->up_since = now;
 	if (was_up && as->ops->down != NULL)
 		as->ops->down(as->arg, a);
+}
+
+static void
+assoc_destroy(struct grace_node *n)
+{
+	free(TABLE_ENTRY(n, struct assoc, retired));
 }
 
 void
@@ -342,7 +370,7 @@ assoc_free(struct assocs *as, struct assoc *a)
 	table_remove(&as->table, &a->node);
 	known_put(as, a->known);
 	group_put(as->groups, a->group);
-	free(a);
+	grace_retire(as->grace, &a->retired, assoc_destroy);
 }
 
 static void
@@ -392,8 +420,9 @@ pair_use(struct assocs *as, struct sa_pair *p, const struct endpoint *from, stru
 	p->expires = (struct monotime){ 0 };
 	a->active = p;
 	a->key_id = p->key_id;
-	pairs_drop_other_starts(as, a, p->peer_start);
+	pair_share(as, p);
 	assoc_confirm(as, a, p->peer_start, &ep, now);
+	pairs_drop_other_starts(as, a, p->peer_start); /* now that no way leads over them */
 	address_heard(as, a, from, now);
 }
 
@@ -488,9 +517,8 @@ assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct
     size_t n, struct esp_opened *opened, struct monotime now)
 {
 	struct sadb_entry *e = sadb_find(&as->sadb, spi);
-	struct assoc *a = NULL;
 	struct sa_in *in;
-	uint64_t bytes;
+	struct assoc *a;
 
 	if (e == NULL || e->owner == NULL) {
 		stats_add(STAT_ESP_UNKNOWN_SPI, n);
@@ -498,20 +526,9 @@ assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct
 		return NULL;
 	}
 	in = e->owner;
-	bytes = in->sa.bytes;
-	esp_open_batch(&in->sa, packets, n, opened);
-	for (size_t i = 0; i < n; i++) {
-		assoc_esp_verdicts[opened[i].verdict]++;
-		if (opened[i].verdict != ESP_OK)
-			continue;
-		a = in->pair->assoc;
-		stats_count(STAT_ESP_RX);
-		a->rx_packets++;
-	}
-	if (a == NULL)
+	if (sa_open(in, packets, n, opened, now) == 0)
 		return NULL;
-	a->heard = now;
-	a->rx_bytes += in->sa.bytes - bytes;
+	a = in->pair->assoc;
 	for (size_t i = 0; i < n; i++)
 		if (opened[i].verdict == ESP_OK)
 			pair_heard(as, in->pair, from, opened[i].newest,
@@ -519,26 +536,25 @@ assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct
 	return a;
 }
 
+struct assoc *
+assocs_opened(struct assocs *as, uint32_t spi, const struct endpoint *from,
+    const struct esp_opened *opened, struct monotime now)
+{
+	struct sa_in *in = sa_find(as, spi);
+
+	if (in == NULL)
+		return NULL;
+	pair_heard(as, in->pair, from, opened->newest, opened->next_header == ESP_NEXT_DUMMY, now);
+	return in->pair->assoc;
+}
+
 static void
 pair_send(struct assocs *as, struct sa_pair *pair, struct packet **packets, size_t n,
     uint8_t next_header, const struct endpoint *to, struct monotime now)
 {
-	enum esp_verdict verdicts[ASSOC_BATCH];
-	struct assoc *a = pair->assoc;
-
-	esp_seal_batch(&pair->out[0].sa, packets, n, next_header, verdicts);
-	for (size_t i = 0; i < n; i++) {
-		if (verdicts[i] != ESP_OK) {
-			assoc_esp_verdicts[verdicts[i]]++;
-			packet_put(packets[i]);
-			continue;
-		}
-		stats_count(STAT_ESP_TX);
-		a->tx_packets++;
-		a->tx_bytes += packets[i]->len;
-		as->ops->esp(as->arg, to != NULL ? to : &a->ep, packets[i]);
-	}
-	a->sent = now;
+	n = pair_seal(pair, 0, packets, n, next_header, now);
+	for (size_t i = 0; i < n; i++)
+		as->ops->esp(as->arg, to != NULL ? to : &pair->assoc->ep, packets[i]);
 }
 
 bool
@@ -590,10 +606,10 @@ pair_worn(const struct assocs *as, const struct sa_pair *p, struct monotime now)
 	if (monotime_diff_ms(now, p->installed) >= age)
 		return true;
 	for (uint8_t i = 0; i < p->n_out_soft; i++)
-		if (p->out[i].sa.seq >= packets)
+		if (sa_out_count(&p->out[i]).seq >= packets)
 			return true;
 	for (uint8_t i = 0; i < p->n_in_soft; i++)
-		if (p->in[i].sa.replay.top >= packets)
+		if (sa_in_count(&p->in[i]).seq >= packets)
 			return true;
 	return false;
 }

@@ -5,7 +5,7 @@
  * Associations: what ties this host to another under one (key, suite): the handshake that makes
  * pairs of SAs, their confirmation, rekeying and end, and the address packets go to. assoc.c has
  * the SAs, handshake.c the handshake (DESIGN.md section 6), admission.c whose handshakes are
- * answered, address.c the address and its change. No sockets and no clock: time comes in as `now`,
+ * answered, address.c the address and its change, way.c what workers use. No sockets and no clock: time comes in as `now`,
  * sends go out through ops, so that tests run it in virtual time.
  *
  * An association of SUITE_NONE has no SAs; clear.c makes it when an address has been proven, and
@@ -19,14 +19,18 @@
  * lower.
  */
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/addr.h"
 #include "base/datagram.h"
+#include "base/grace.h"
 #include "base/monotime.h"
 #include "base/packet.h"
+#include "base/rtable.h"
 #include "base/table.h"
 #include "core/group.h"
 #include "core/ratelimit.h"
@@ -56,20 +60,29 @@ struct assoc;
 struct attempt;
 struct known;
 
+/*
+ * Workers seal on SAs of their own, and get what was sealed on those of theirs, so a lock is nearly
+ * always free, and taken once a batch.
+ */
 struct sa_in {
-	struct sadb_entry entry; /* owner: this struct */
+	struct sadb_entry entry;   /* owner: this struct */
+	struct rtable_node by_spi; /* for workers, once it is confirmed */
+	pthread_mutex_t lock;	   /* of sa */
 	struct esp_in sa;
 	struct sa_pair *pair;
 	uint8_t keymat[SUITE_KEYMAT_MAX]; /* for vn sas --keys */
 };
 
 struct sa_out {
+	pthread_mutex_t lock; /* of sa */
 	struct esp_out sa;
 	uint8_t keymat[SUITE_KEYMAT_MAX];
 };
 
 struct sa_pair {
 	struct sa_pair *next;
+	struct grace_node retired;
+	bool shared; /* its inbound SAs are in spis */
 	struct assoc *assoc;
 	enum sa_state state;
 	bool initiator;
@@ -95,6 +108,20 @@ struct sa_pair {
 	uint8_t msg2[HS_NOISE_LEN];
 };
 
+/*
+ * How packets go to an association now. Never changed, only replaced, so that workers may read it.
+ */
+struct way {
+	struct grace_node retired;
+	struct assoc *assoc; /* for what is atomic in it */
+	uint64_t group;	     /* its number */
+	const struct suite *suite;
+	struct sa_pair *pair; /* NULL: SUITE_NONE */
+	struct endpoint ep;
+	uint32_t inner_mtu;
+	bool plain;
+};
+
 struct assoc_key {
 	uint64_t host_id;
 	const struct group *group;
@@ -104,6 +131,8 @@ struct assoc {
 	struct table_node node;
 	struct assoc_key key;
 	struct assoc *next; /* all of them */
+	struct grace_node retired;
+	_Atomic(struct way *) way; /* NULL while it is down */
 	struct group *group;
 	bool plain;	     /* a kernel VXLAN device, nobody to talk to: plain.h */
 	bool hub;	     /* one that is a port of ours */
@@ -115,8 +144,8 @@ struct assoc {
 	uint32_t
 	    inner_mtu; /* largest IP packet of a vnet that needs no outer fragments on the way; 0: not known */
 	struct monotime up_since;
-	struct monotime heard; /* last authentic packet (none: last proven one) */
-	struct monotime sent;
+	_Atomic(struct monotime) heard; /* last authentic packet (none: last proven one) */
+	_Atomic(struct monotime) sent;
 	struct monotime born;
 
 	struct sa_pair *pairs;	    /* all states */
@@ -134,7 +163,7 @@ struct assoc {
 	uint64_t candidate_nonce;
 	struct monotime candidate_since;
 
-	uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes;
+	_Atomic uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes;
 	uint64_t clear_nonce;	   /* none: what the peer wants echoed */
 	struct exchange *exchange; /* exchange.c: membership and echoes */
 	char problem[128];	   /* the last thing that went wrong, in words; "" when up */
@@ -185,7 +214,9 @@ struct assocs {
 	void *arg;
 	struct groups *groups;
 	struct packet_pool *pool;
+	struct grace *grace;
 	struct sadb sadb;
+	struct rtable spis; /* inbound SAs that are confirmed */
 	struct table table;
 	struct assoc *first;
 	struct table attempts; /* by hs_id */
@@ -203,7 +234,7 @@ struct assocs {
 
 /* 0 or -ENOMEM. */
 int assocs_init(struct assocs *as, const struct assocs_config *config, struct groups *groups,
-    struct packet_pool *pool, const struct assocs_ops *ops, void *arg);
+    struct packet_pool *pool, struct grace *grace, const struct assocs_ops *ops, void *arg);
 /* Frees all without telling anybody. */
 void assocs_fini(struct assocs *as);
 
@@ -264,11 +295,39 @@ struct assoc *assocs_open(struct assocs *as, uint32_t spi, const struct endpoint
  */
 bool assoc_send(struct assocs *as, struct assoc *a, struct packet **packets, size_t n,
     uint8_t next_header, const struct endpoint *to, struct monotime now);
+/*
+ * What a worker has opened by itself, and is news: as if assocs_open() had. NULL if the SA is gone.
+ */
+struct assoc *assocs_opened(struct assocs *as, uint32_t spi, const struct endpoint *from,
+    const struct esp_opened *opened, struct monotime now);
 /* The echo of a candidate's nonce came back. True if it was one. */
 bool assoc_address_proven(struct assocs *as, struct assoc *a, uint64_t nonce, struct monotime now);
 
+/* Where, how, or how much at a time has changed. */
+void way_update(struct assocs *as, struct assoc *a);
+/* The same, when the largest packet is another one. */
+void way_set_mtu(struct assocs *as, struct assoc *a, uint32_t inner_mtu);
+
+/*
+ * For any thread, between grace_enter() and grace_leave():
+ *
+ * Seals up to ASSOC_BATCH frames with their inner headers on the lane's SA (of a way of SUITE_NONE
+ * they stay as they are). Those that cannot be are freed; returns how many are left in packets.
+ */
+size_t way_seal(
+    const struct way *w, unsigned lane, struct packet **packets, size_t n, struct monotime now);
+/* A confirmed inbound SA, or NULL. */
+struct sa_in *sa_find(const struct assocs *as, uint32_t spi);
+/* Opens packets as assocs_open(), and counts; how many are payloads now. */
+size_t sa_open(struct sa_in *in, struct packet **packets, size_t n, struct esp_opened *opened,
+    struct monotime now);
+
+struct sa_count {
+	uint64_t seq; /* the last one sent, the highest received */
+	uint64_t packets, bytes;
+};
+struct sa_count sa_in_count(struct sa_in *in);
+struct sa_count sa_out_count(struct sa_out *out);
+
 /* Resends, rekeys, expiry. Call when due; returns when next, not set when nothing is waiting. */
 struct monotime assocs_tick(struct assocs *as, struct monotime now);
-
-/* Counters of ESP verdicts (enum esp_verdict). */
-extern uint64_t assoc_esp_verdicts[ESP_VERDICT_COUNT];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Between assoc.c, handshake.c, admission.c and address.c only. */
+/* Between assoc.c, handshake.c, admission.c, address.c and way.c only. */
 
 #include "core/assoc.h"
 
@@ -23,7 +23,14 @@ void offer_payload(const struct assocs *as, const struct sa_offer *o, struct hs_
  */
 struct sa_pair *pair_new(struct assocs *as, struct assoc *a, struct sa_offer *o,
     const struct keys_session *m, struct monotime now);
+/* It is gone at once, its memory when no worker uses it any more. */
 void pair_free(struct assocs *as, struct sa_pair *p);
+/* Confirmed: workers open packets of it. */
+void pair_share(struct assocs *as, struct sa_pair *p);
+void pair_unshare(struct assocs *as, struct sa_pair *p);
+/* As way_seal(). */
+size_t pair_seal(struct sa_pair *p, unsigned lane, struct packet **packets, size_t n,
+    uint8_t next_header, struct monotime now);
 /*
  * A dummy packet on p, to `to`: the initiator confirms with it, the responder lets itself be heard.
  */

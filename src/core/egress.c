@@ -7,15 +7,14 @@
 
 #include <linux/virtio_net.h>
 
-#include "base/datagram.h"
 #include "base/segment.h"
 #include "core/egress.h"
 #include "core/engine.h"
 #include "core/exchange.h"
 #include "core/fit.h"
+#include "core/output.h"
 #include "core/plain.h"
 #include "core/stats.h"
-#include "core/transport.h"
 #include "core/vnetctl.h"
 #include "varp/forward.h"
 
@@ -25,81 +24,32 @@
 #define QUEUE_HOLD_MS 3000  /* a frame waits no longer for the first member */
 #define QUEUE_LEAVES  1024  /* packets of the pool that frames which wait leave to all else */
 
-/*
- * Frames for one association that have their headers and wait to be sealed. Empty whenever the
- * event loop runs.
- */
-static struct {
-	struct assoc *assoc;
-	struct packet *packets[ASSOC_BATCH];
-	size_t n;
-} batch;
-
 /* --- to one member --- */
-
-static void
-batch_seal(struct engine *e)
-{
-	if (batch.n > 0)
-		(void)assoc_send(&e->assocs, batch.assoc, batch.packets, batch.n, ESP_NEXT_UDP,
-		    NULL, engine_now(e));
-	batch.n = 0;
-}
 
 void
 egress_flush(struct engine *e)
 {
-	batch_seal(e);
-	transport_flush(e->transport);
+	output_flush(&e->output, engine_now(e));
 }
 
-static void
-send_clear(struct engine *e, struct assoc *a, struct packet *p)
+/* Only over the association of exactly that vnet's group: how frames of m go, or NULL. */
+static const struct way *
+way_to(const struct member *m)
 {
-	a->tx_packets++;
-	a->tx_bytes += p->len;
-	a->sent = engine_now(e);
-	transport_queue(e->transport, &a->ep, p);
-}
+	const struct way *w = atomic_load(&m->assoc->way);
 
-static void
-send_secured(struct engine *e, struct assoc *a, struct packet *p)
-{
-	const struct suite *s = a->group->suite;
-	uint8_t *at = packet_push(p, UDP_HEADER_LEN);
-
-	if (at == NULL ||
-	    !inner_udp_write(at, s->level == LEVEL_CONF ? VNET_PORT_CONF : VNET_PORT_AUTH,
-		p->len - UDP_HEADER_LEN)) {
-		packet_put(p);
-		return;
-	}
-	if (batch.assoc != a || batch.n == ASSOC_BATCH)
-		batch_seal(e);
-	batch.assoc = a;
-	batch.packets[batch.n++] = p;
+	return w != NULL && w->group == m->vnet->group->number ? w : NULL;
 }
 
 void
 egress_send(struct engine *e, struct member *m, struct packet *p)
 {
-	struct assoc *a = m->assoc;
-	uint8_t *at;
+	const struct way *w = way_to(m);
 
-	if (fit_clamp_mss(p->data, p->len, a->inner_mtu))
-		stats_count(STAT_MSS_CLAMPED);
-	m->vnet->tx_packets++;
-	m->vnet->tx_bytes += p->len;
-	at = packet_push(p, VXLAN_HEADER_LEN);
-	if (at == NULL || !a->up || a->group != m->vnet->group) {
+	if (w == NULL)
 		packet_put(p);
-		return;
-	}
-	vxlan_write(at, m->label, p->checked && !a->plain);
-	if (a->group->suite->id == SUITE_NONE)
-		send_clear(e, a, p);
 	else
-		send_secured(e, a, p);
+		output_frame(&e->output, w, m->label, p, engine_now(e));
 }
 
 void
@@ -260,49 +210,13 @@ egress_port(const struct engine *e, const struct vnet *v, const struct packet *p
 	return plain_port(e, v, &dst);
 }
 
-/* A frame that the device gave out in one piece, with its header; does not consume p. */
-struct super {
-	struct virtio_net_hdr hdr;
-	const struct packet *p;
-};
-
-/* Cut for the path to m: TCP segments are made no larger than what fits one outer packet there. */
 static void
 send_segments(struct engine *e, struct member *m, const struct super *s)
 {
-	struct virtio_net_hdr hdr = s->hdr;
-	size_t mtu = m->assoc->inner_mtu;
-	struct segments cut;
-	struct packet *p;
+	const struct way *w = way_to(m);
 
-	if (segment_start(&cut, &hdr, s->p->data, s->p->len) != SEGMENT_OK) {
-		stats_count(STAT_DEVICE_HEADER);
-		return;
-	}
-	if (cut.at.tcp && mtu > 0 && (size_t)(cut.at.payload - cut.at.ip) + cut.size > mtu &&
-	    mtu > (size_t)(cut.at.payload - cut.at.ip)) {
-		hdr.gso_size = (uint16_t)(mtu - (size_t)(cut.at.payload - cut.at.ip));
-		if (segment_start(&cut, &hdr, s->p->data, s->p->len) != SEGMENT_OK) {
-			stats_count(STAT_DEVICE_HEADER);
-			return;
-		}
-	}
-	for (;;) {
-		p = packet_get_for(e->pool, cut.at.payload + (size_t)cut.size);
-		if (p == NULL) {
-			egress_flush(e); /* what was gathered gives its buffers back */
-			p = packet_get_for(e->pool, cut.at.payload + (size_t)cut.size);
-		}
-		if (p == NULL) {
-			stats_count(STAT_FRAME_NO_BUFFER);
-			return;
-		}
-		if (!segment_next(&cut, p)) {
-			packet_put(p);
-			return;
-		}
-		egress_send(e, m, p);
-	}
+	if (w != NULL)
+		output_segments(&e->output, w, m->label, s, engine_now(e));
 }
 
 /* Whatever frame goes to m: whole, consumed, or in segments. */

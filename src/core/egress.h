@@ -2,10 +2,8 @@
 #pragma once
 
 /*
- * Frames on their way out: device -> forwarding decision -> segments -> VXLAN -> ESP -> UDP. A
- * frame of a secured vnet leaves only sealed under an SA of the vnet's own key and suite. Frames
- * for one association are gathered and sealed together, and never wait longer than the batch of
- * reads they came in.
+ * Frames on their way out: device -> forwarding decision -> output.h. A frame of a secured vnet
+ * leaves only sealed under an SA of the vnet's own key and suite.
  */
 
 #include "base/packet.h"

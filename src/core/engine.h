@@ -8,7 +8,8 @@
  *   assoc.c handshake.c   associations and their SAs
  *   exchange.c   what is said inside an association: echo, membership, VARP
  *   clear.c      the same for vnets of level none, with proof of the address instead of an SA
- *   egress.c     frames from devices to the network
+ *   egress.c     frames from devices to the network: who gets them
+ *   output.c     how they get there
  *   ingress.c    datagrams from the network, and their frames to devices
  *   plain.c      members that are kernel VXLAN devices without vnetd
  *   vnetctl.c    making, changing and removing vnets and their devices
@@ -24,12 +25,14 @@
 #include "core/assoc.h"
 #include "core/config.h"
 #include "core/group.h"
+#include "core/output.h"
 #include "core/role.h"
 #include "core/vnet.h"
 
 struct control;
 struct exchanges;
 struct hosts;
+struct ingress;
 struct keyscli;
 struct linkmon;
 struct privcli;
@@ -54,6 +57,9 @@ struct engine {
 	struct keyscli *keys;
 	struct resolvecli *resolver;
 	struct transport *transport;
+	struct grace grace;
+	struct output output;
+	struct ingress *ingress;
 	struct linkmon *links;
 	uint64_t addresses; /* hash of those that peers know us by */
 	struct groups groups;

@@ -54,6 +54,7 @@ group_get(struct groups *gs, const char *key, const struct suite *suite)
 		}
 		strncpy(g->key, key, sizeof(g->key) - 1);
 		g->suite = suite;
+		g->number = ++gs->made;
 		g->next = gs->first;
 		gs->first = g;
 	}

@@ -20,6 +20,7 @@
 
 struct group {
 	struct group *next;
+	uint64_t number; /* no other has or had it */
 	char key
 	    [KEY_NAME_MAX]; /* the first name of its key: two names of one secret are one group; "" for none */
 	const struct suite *suite;
@@ -30,6 +31,7 @@ struct group {
 
 struct groups {
 	struct group *first;
+	uint64_t made; /* ever */
 	struct key_info keys[KEYRING_MAX];
 	size_t n_keys;
 	bool keys_known; /* a first list has come */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@
 #define OPEN_BATCH 64  /* ESP packets of one SPI opened at once */
 
 /* What this batch of datagrams has left to do. Empty whenever the event loop runs. */
-static struct {
+struct ingress {
 	struct packet *held[HELD_MAX];
 	unsigned n;
 	struct merge merge;
@@ -31,7 +32,7 @@ static struct {
 	struct macaddr mac;
 	/* Who sends from where this piece came from, once a frame has asked. */
 	struct assoc *clear;
-} batch;
+};
 
 /* --- into the device --- */
 
@@ -39,43 +40,41 @@ static void
 write_merged(void *arg, void *port, const struct iovec *iov, int n_iov, unsigned frames)
 {
 	struct vnet *v = port;
-	ssize_t n = writev(v->tap, iov, n_iov);
 
 	(void)arg;
-	if (n < 0) {
-		stats_add(STAT_DEVICE_RX_FAILED, frames);
-		return;
-	}
-	stats_add(STAT_FRAME_RX, frames);
-	v->rx_packets += frames;
-	v->rx_bytes += (size_t)n - iov[0].iov_len;
+	stats_add(writev(v->tap, iov, n_iov) < 0 ? STAT_DEVICE_RX_FAILED : STAT_FRAME_RX, frames);
 }
 
-void
-ingress_init(bool merge_udp)
+struct ingress *
+ingress_new(bool merge_udp)
 {
-	merge_init(&batch.merge, merge_udp, write_merged, NULL);
+	struct ingress *in = calloc(1, sizeof(*in));
+
+	if (in != NULL)
+		merge_init(&in->merge, merge_udp, write_merged, NULL);
+	return in;
 }
 
 void
 ingress_flush(struct engine *e)
 {
-	(void)e;
-	merge_flush(&batch.merge);
-	for (unsigned i = 0; i < batch.n; i++)
-		packet_put(batch.held[i]);
-	batch.n = 0;
-	batch.assoc = NULL;
+	struct ingress *in = e->ingress;
+
+	merge_flush(&in->merge);
+	for (unsigned i = 0; i < in->n; i++)
+		packet_put(in->held[i]);
+	in->n = 0;
+	in->assoc = NULL;
 }
 
 static void
-deliver(struct vnet *v, const struct packet *p)
+deliver(struct engine *e, struct vnet *v, const struct packet *p)
 {
 	if (v->tap < 0) {
 		stats_count(STAT_DEVICE_RX_FAILED);
 		return;
 	}
-	merge_frame(&batch.merge, v, p->data, p->len, p->checked);
+	merge_frame(&e->ingress->merge, v, p->data, p->len, p->checked);
 }
 
 /* --- forwarding --- */
@@ -94,9 +93,9 @@ frame_from_hub(struct engine *e, struct vnet *v, struct member *m, struct packet
 	plain_learn(e, v, m, &f.src);
 	if (f.verdict == FORWARD_FLOOD) {
 		egress_copy(e, v, p, m, false);
-		deliver(v, p);
+		deliver(e, v, p);
 	} else if (port == NULL) {
-		deliver(v, p);
+		deliver(e, v, p);
 	} else if (port != m) {
 		egress_copy_one(e, port, p);
 	}
@@ -116,7 +115,7 @@ deliver_to_ports(struct engine *e, struct vnet *v, struct packet *p)
 	if (v->hubs > 0 && ether_addresses(p->data, p->len, &dst, &src) &&
 	    varp_lookup(e->varp, v->vni, &dst).where != VARP_LOCAL)
 		egress_copy(e, v, p, NULL, true);
-	deliver(v, p);
+	deliver(e, v, p);
 }
 
 static void
@@ -124,14 +123,14 @@ learn(struct engine *e, struct vnet *v, struct assoc *a, const struct macaddr *m
 {
 	struct member *m;
 
-	if (batch.assoc == a && batch.vnet == v && mac_equal(&batch.mac, mac))
+	if (e->ingress->assoc == a && e->ingress->vnet == v && mac_equal(&e->ingress->mac, mac))
 		return;
 	m = member_find(&e->vnets, a->key.host_id, v->vni);
 	if (m != NULL && m->assoc == a)
 		varp_remote_frame(e->varp, v->vni, a->key.host_id, m, mac, engine_now(e));
-	batch.assoc = a;
-	batch.vnet = v;
-	batch.mac = *mac;
+	e->ingress->assoc = a;
+	e->ingress->vnet = v;
+	e->ingress->mac = *mac;
 }
 
 /* p is a bare frame of v that came from a, whose right to speak for v has been checked. */
@@ -175,7 +174,8 @@ vxlan_in(struct engine *e, struct assoc *a, struct packet *p)
 		stats_count(STAT_VXLAN_MALFORMED);
 		return;
 	}
-	v = batch.assoc == a && batch.vnet->vni == vni ? batch.vnet : vnet_by_vni(&e->vnets, vni);
+	v = e->ingress->assoc == a && e->ingress->vnet->vni == vni ? e->ingress->vnet
+								   : vnet_by_vni(&e->vnets, vni);
 	if (v == NULL) {
 		stats_count(STAT_VNI_UNKNOWN);
 		return;
@@ -193,12 +193,12 @@ vxlan_in(struct engine *e, struct assoc *a, struct packet *p)
 static void
 clear_vxlan(struct engine *e, const struct endpoint *from, struct packet *p)
 {
-	struct assoc *a = batch.clear;
+	struct assoc *a = e->ingress->clear;
 	const struct vnet *v;
 	uint32_t vni;
 
 	if (a == NULL)
-		a = batch.clear = clear_by_endpoint(e, from);
+		a = e->ingress->clear = clear_by_endpoint(e, from);
 	if (a == NULL) {
 		v = vxlan_parse(p->data, p->len, &vni, &p->checked) ? vnet_by_vni(&e->vnets, vni)
 								    : NULL;
@@ -314,7 +314,7 @@ other(struct engine *e, const struct datagram *d, struct packet *p, enum datagra
 		break;
 	case DATAGRAM_CONTROL:
 		control(e, d, p);
-		batch.clear = NULL;
+		e->ingress->clear = NULL;
 		break;
 	case DATAGRAM_KEEPALIVE:
 		stats_count(STAT_KEEPALIVE);
@@ -342,12 +342,12 @@ next_part(struct engine *e, const struct datagram *d, size_t at)
 
 	if (at == 0 && left <= d->segment)
 		return whole;
-	p = batch.n < HELD_MAX ? packet_get_for(e->pool, 0) : NULL;
+	p = e->ingress->n < HELD_MAX ? packet_get_for(e->pool, 0) : NULL;
 	if (p == NULL) {
 		stats_count(STAT_FRAME_NO_BUFFER);
 		return NULL;
 	}
-	batch.held[batch.n++] = p;
+	e->ingress->held[e->ingress->n++] = p;
 	p->data = whole->data + at;
 	p->len = left < d->segment ? left : d->segment;
 	return p;
@@ -360,10 +360,10 @@ ingress_datagram(struct engine *e, const struct datagram *d)
 	uint32_t spi = 0, open_spi = 0;
 	size_t n = 0, at = 0;
 
-	if (batch.n + d->packet->len / d->segment + 2 > HELD_MAX)
+	if (e->ingress->n + d->packet->len / d->segment + 2 > HELD_MAX)
 		ingress_flush(e); /* a piece is never flushed half way: its parts point into it */
-	batch.held[batch.n++] = d->packet;
-	batch.clear = NULL;
+	e->ingress->held[e->ingress->n++] = d->packet;
+	e->ingress->clear = NULL;
 	do {
 		struct packet *p = next_part(e, d, at);
 		enum datagram_kind kind;

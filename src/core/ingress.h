@@ -12,9 +12,10 @@
 #include "core/transport.h"
 
 struct engine;
+struct ingress;
 
-/* Before the first. merge_udp: the kernel takes merged UDP from a TAP (Linux 6.2). */
-void ingress_init(bool merge_udp);
+/* merge_udp: the kernel takes merged UDP from a TAP (Linux 6.2). NULL if memory is short. */
+struct ingress *ingress_new(bool merge_udp);
 /* One datagram, or several of one length in one piece; takes its packet. */
 void ingress_datagram(struct engine *e, const struct datagram *d);
 /* The batch is over: writes what was merged, frees what was held. */

@@ -515,7 +515,7 @@ struct sa_row {
 	const char *direction;
 	uint32_t spi;
 	bool esn;
-	uint64_t seq, packets, bytes;
+	struct sa_count count;
 	const uint8_t *keymat;
 };
 
@@ -544,11 +544,11 @@ print_sa(struct request *r, const struct sa_row *row)
 	print_host(o, row->assoc->key.host_id);
 	sxp_out_kv(o, "state", states[row->pair->state]);
 	sxp_out_kv(o, "esn", row->esn ? "yes" : "no");
-	sxp_out_kvf(o, "seq", "%" PRIu64, row->seq);
+	sxp_out_kvf(o, "seq", "%" PRIu64, row->count.seq);
 	if (in)
 		sxp_out_kvf(o, "window", "%u", e->config.replay_window);
-	sxp_out_kvf(o, "packets", "%" PRIu64, row->packets);
-	sxp_out_kvf(o, "bytes", "%" PRIu64, row->bytes);
+	sxp_out_kvf(o, "packets", "%" PRIu64, row->count.packets);
+	sxp_out_kvf(o, "bytes", "%" PRIu64, row->count.bytes);
 	sxp_out_kvf(o, "age", "%" PRId64, age_s(row->pair->installed, engine_now(e)));
 	if (asked(r, "keys"))
 		print_sa_keys(o, s, row->keymat);
@@ -561,14 +561,14 @@ print_pair(struct request *r, const struct assoc *a, const struct sa_pair *p)
 	for (uint8_t i = 0; i < p->n_in_soft; i++) {
 		const struct esp_in *sa = &p->in[i].sa;
 
-		print_sa(r, &(struct sa_row){ a, p, "in", sa->spi, sa->esn, sa->replay.top,
-				sa->packets, sa->bytes, p->in[i].keymat });
+		print_sa(r, &(struct sa_row){ a, p, "in", sa->spi, sa->esn, sa_in_count(&p->in[i]),
+				p->in[i].keymat });
 	}
 	for (uint8_t i = 0; i < p->n_out_soft; i++) {
 		const struct esp_out *sa = &p->out[i].sa;
 
-		print_sa(r, &(struct sa_row){ a, p, "out", sa->spi, sa->esn, sa->seq, sa->seq,
-				sa->bytes, p->out[i].keymat });
+		print_sa(r, &(struct sa_row){ a, p, "out", sa->spi, sa->esn,
+				sa_out_count(&p->out[i]), p->out[i].keymat });
 	}
 }
 
@@ -694,9 +694,9 @@ command_stats(struct request *r)
 	const uint64_t *varp = varp_counters(r->engine->varp);
 
 	for (enum stats_id s = 0; s < STAT_COUNT; s++)
-		print_counter(r->out, stats_name(s), stats_values[s], stats_help(s));
+		print_counter(r->out, stats_name(s), stats_value(s), stats_help(s));
 	for (enum esp_verdict v = ESP_OK + 1; v < ESP_VERDICT_COUNT; v++)
-		print_counter(r->out, esp_verdict_name(v), assoc_esp_verdicts[v], esp_help[v]);
+		print_counter(r->out, esp_verdict_name(v), stats_esp_value(v), esp_help[v]);
 	for (enum varp_counter c = 0; c < VARP_COUNTER_COUNT; c++)
 		print_counter(r->out, varp_texts[c][0], varp[c], varp_texts[c][1]);
 	return true;

@@ -65,6 +65,7 @@ plain_add(struct engine *e, const struct endpoint *ep, bool hub)
 	a->up_since = engine_now(e);
 	a->ep = *ep;
 	vnetctl_path_changed(e, a);
+	way_update(&e->assocs, a);
 	for (struct vnet *v = e->vnets.first; v != NULL; v = v->next)
 		join(e, v, a);
 	return 0;

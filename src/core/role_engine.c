@@ -31,6 +31,7 @@
 #define STRANGERS_MAX	4096
 #define STRANGERS_PER_S 20
 #define STRANGERS_BURST 40
+#define GRACE_MS	10 /* what was retired is looked at again */
 
 static struct engine engine; /* one in the process */
 static struct loop_fd parent_watch;
@@ -52,6 +53,8 @@ tick(void *arg)
 	exchange_flush(e);
 	egress_flush(e);
 	state_flush(e);
+	if (grace_collect(&e->grace))
+		next = monotime_earliest(next, monotime_add_ms(now, GRACE_MS));
 	if (monotime_is_set(next) &&
 	    (!monotime_is_set(e->timer.when) || monotime_before(next, e->timer.when)))
 		(void)loop_timer_set(e->loop, &e->timer, next, tick, e);
@@ -399,7 +402,9 @@ prepare(struct engine *e, const struct role_start *start)
 	need(e->pool, "packet buffers");
 	if (!cipher_global_init())
 		role_fail("the cryptographic library lacks an algorithm");
-	ingress_init(kernel_takes_merged_udp());
+	grace_init(&e->grace, 0);
+	e->ingress = ingress_new(kernel_takes_merged_udp());
+	need(e->ingress, "room for received frames");
 	e->links = linkmon_new(links_changed, e);
 	need(e->links, "the view of network devices");
 	if (linkmon_start(e->links, e->loop) < 0 || vnets_init(&e->vnets) < 0)
@@ -429,9 +434,11 @@ open_sockets(struct engine *e, int control_fd)
 	if (err < 0)
 		role_fail("UDP port %u: %s", e->config.port,
 		    privcli_error(e->priv)[0] != '\0' ? privcli_error(e->priv) : strerror(-err));
-	e->transport = transport_new(
-	    e->loop, e->pool, s.udp4, s.udp6, datagram_received, datagrams_done, e);
+	e->transport = transport_new(e->pool, s.udp4, s.udp6, datagram_received, datagrams_done, e);
 	need(e->transport, "the transport");
+	if (transport_watch(e->transport, e->loop) < 0)
+		role_fail("cannot watch the UDP sockets");
+	e->output = (struct output){ .pool = e->pool, .transport = e->transport };
 	transport_set_group(e->transport, &e->config.group, e->config.group_ttl, e->config.port);
 	e->control = control_new(e, control_fd);
 	need(e->control, "the control socket");
@@ -450,7 +457,7 @@ start_protocol(struct engine *e)
 		.n_spis = 1,
 	};
 
-	if (assocs_init(&e->assocs, &assocs, &e->groups, e->pool, &assocs_ops, e) < 0)
+	if (assocs_init(&e->assocs, &assocs, &e->groups, e->pool, &e->grace, &assocs_ops, e) < 0)
 		role_fail("out of memory");
 	e->varp = varp_new(&varp, e->host_id, &exchange_varp_ops, e);
 	need(e->varp, "VARP tables");

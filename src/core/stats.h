@@ -3,11 +3,14 @@
 
 /*
  * The engine's counters: every drop and every event worth counting has one, and each can be reached
- * by a test. Engine process only. ESP and VARP keep their own (esp/esp.h, varp/varp.h); vn stats
- * shows all.
+ * by a test. Each thread has its own, which it alone writes and everybody may read. Engine process
+ * only. VARP keeps its own (varp/varp.h); vn stats shows all.
  */
 
+#include <stdatomic.h>
 #include <stdint.h>
+
+#include "esp/esp.h"
 
 /* enum suffix, name, help */
 #define STATS(X)                                                                                   \
@@ -122,19 +125,46 @@ enum stats_id {
 	    STAT_COUNT
 };
 
-extern uint64_t stats_values[STAT_COUNT];
+struct stats {
+	struct stats *next;
+	_Atomic uint64_t values[STAT_COUNT];
+	_Atomic uint64_t esp[ESP_VERDICT_COUNT];
+};
+
+extern _Thread_local struct stats *stats_mine;
 
 static inline void
-stats_count(enum stats_id s)
+stats_bump(_Atomic uint64_t *value, uint64_t n)
 {
-	stats_values[s]++;
+	uint64_t now = atomic_load_explicit(value, memory_order_relaxed);
+
+	atomic_store_explicit(value, now + n, memory_order_relaxed);
 }
 
 static inline void
 stats_add(enum stats_id s, uint64_t n)
 {
-	stats_values[s] += n;
+	stats_bump(&stats_mine->values[s], n);
 }
+
+static inline void
+stats_count(enum stats_id s)
+{
+	stats_add(s, 1);
+}
+
+static inline void
+stats_esp(enum esp_verdict v)
+{
+	stats_bump(&stats_mine->esp[v], 1);
+}
+
+/* A further thread counts in s from now on; it is zero, and never freed. */
+void stats_thread(struct stats *s);
+
+/* Sums of all threads. */
+uint64_t stats_value(enum stats_id s);
+uint64_t stats_esp_value(enum esp_verdict v);
 
 const char *stats_name(enum stats_id s);
 const char *stats_help(enum stats_id s);

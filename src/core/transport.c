@@ -60,12 +60,13 @@ struct family {
 };
 
 struct transport {
-	struct loop *loop;
+	struct loop *loop; /* NULL: not watched */
 	struct packet_pool *pool;
 	struct family v4, v6;
 	transport_rx_fn *rx;
 	transport_idle_fn *idle;
 	void *arg;
+	_Alignas(struct cmsghdr) char control[TRANSPORT_BATCH][CMSG_SPACE(sizeof(uint16_t))];
 	struct endpoint group;
 	uint32_t ifs[TRANSPORT_IFS_MAX];
 	size_t n_ifs;
@@ -172,13 +173,26 @@ receive_batch(struct transport *t, struct family *f)
 }
 
 static void
-readable(void *arg, uint32_t events)
+receive(struct family *f)
 {
-	struct family *f = arg;
-
-	(void)events;
 	for (int i = 0; i < ROUNDS && receive_batch(f->transport, f); i++)
 		;
+}
+
+void
+transport_receive(struct transport *t)
+{
+	if (t->v4.fd >= 0)
+		receive(&t->v4);
+	if (t->v6.fd >= 0)
+		receive(&t->v6);
+}
+
+static void
+readable(void *arg, uint32_t events)
+{
+	(void)events;
+	receive(arg);
 }
 
 /* --- sending --- */
@@ -260,13 +274,13 @@ send_singly(struct family *f, const struct outgoing *o)
 static void
 flush(struct family *f)
 {
-	static _Alignas(struct cmsghdr) char control[TRANSPORT_BATCH][CMSG_SPACE(sizeof(uint16_t))];
 	struct mmsghdr msgs[TRANSPORT_BATCH];
 	struct iovec iov[QUEUE_MAX];
 	unsigned done = 0;
 
 	for (unsigned i = 0; i < f->n_out; i++)
-		message_fill(f, &f->out[i], &iov[f->out[i].first], &msgs[i].msg_hdr, control[i]);
+		message_fill(f, &f->out[i], &iov[f->out[i].first], &msgs[i].msg_hdr,
+		    f->transport->control[i]);
 	while (done < f->n_out) {
 		int n = sendmmsg(f->fd, msgs + done, f->n_out - done, MSG_DONTWAIT | MSG_NOSIGNAL);
 		const struct outgoing *o = &f->out[done];
@@ -461,36 +475,48 @@ transport_multicast(struct transport *t, const void *buf, size_t len)
 
 /* --- life --- */
 
-static int
-family_start(struct transport *t, struct family *f, int fd)
+static void
+family_init(struct transport *t, struct family *f, int fd)
 {
 	f->fd = fd;
 	f->transport = t;
-	return fd < 0 ? 0 : loop_watch(t->loop, &f->watch, fd, EPOLLIN, readable, f);
 }
 
 struct transport *
-transport_new(struct loop *loop, struct packet_pool *pool, int udp4, int udp6, transport_rx_fn *rx,
+transport_new(struct packet_pool *pool, int udp4, int udp6, transport_rx_fn *rx,
     transport_idle_fn *idle, void *arg)
 {
 	struct transport *t = calloc(1, sizeof(*t));
 
 	if (t == NULL)
 		return NULL;
-	t->loop = loop;
 	t->pool = pool;
 	t->rx = rx;
 	t->idle = idle;
 	t->arg = arg;
-	if (family_start(t, &t->v4, udp4) < 0 || family_start(t, &t->v6, udp6) < 0) {
-		transport_free(t);
-		return NULL;
-	}
+	family_init(t, &t->v4, udp4);
+	family_init(t, &t->v6, udp6);
 	return t;
 }
 
+static int
+family_watch(struct transport *t, struct family *f)
+{
+	return f->fd < 0 ? 0 : loop_watch(t->loop, &f->watch, f->fd, EPOLLIN, readable, f);
+}
+
+int
+transport_watch(struct transport *t, struct loop *loop)
+{
+	int err;
+
+	t->loop = loop;
+	err = family_watch(t, &t->v4);
+	return err < 0 ? err : family_watch(t, &t->v6);
+}
+
 static void
-family_stop(struct transport *t, struct family *f)
+family_fini(struct transport *t, struct family *f)
 {
 	for (unsigned i = 0; i < f->n_queue; i++)
 		packet_put(f->queue[i]);
@@ -498,7 +524,8 @@ family_stop(struct transport *t, struct family *f)
 		packet_put(f->in.packets[i]);
 	if (f->fd < 0)
 		return;
-	loop_unwatch(t->loop, &f->watch);
+	if (t->loop != NULL)
+		loop_unwatch(t->loop, &f->watch);
 	close(f->fd);
 }
 
@@ -507,8 +534,8 @@ transport_free(struct transport *t)
 {
 	if (t == NULL)
 		return;
-	family_stop(t, &t->v4);
-	family_stop(t, &t->v6);
+	family_fini(t, &t->v4);
+	family_fini(t, &t->v6);
 	free(t);
 }
 

@@ -3,7 +3,7 @@
 
 /*
  * Datagrams in and out of the UDP sockets on port 1798, in batches, and the multicast groups. Owns
- * (not opens) the sockets: priv has bound them. Engine only.
+ * (not opens) the sockets: priv has bound them. Engine only; one thread each.
  */
 
 #include <stdbool.h>
@@ -31,8 +31,12 @@ typedef void transport_rx_fn(void *arg, const struct datagram *d);
 typedef void transport_idle_fn(void *arg);
 
 /* udp6 may be -1. NULL with errno set. Consumes both. */
-struct transport *transport_new(struct loop *loop, struct packet_pool *pool, int udp4, int udp6,
-    transport_rx_fn *rx, transport_idle_fn *idle, void *arg);
+struct transport *transport_new(struct packet_pool *pool, int udp4, int udp6, transport_rx_fn *rx,
+    transport_idle_fn *idle, void *arg);
+/* Reads when the sockets are readable. 0 or -errno. */
+int transport_watch(struct transport *t, struct loop *loop);
+/* Reads now, for a thread without a loop. */
+void transport_receive(struct transport *t);
 void transport_free(struct transport *t);
 int transport_fd4(const struct transport *t);
 int transport_fd6(const struct transport *t);

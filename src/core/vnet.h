@@ -70,8 +70,6 @@ struct vnet {
 	struct packet *queue, **queue_tail;
 	unsigned queued;
 	struct monotime queued_at;
-
-	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 };
 
 struct vnets {

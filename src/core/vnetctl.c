@@ -352,8 +352,10 @@ vnetctl_keys_changed(struct engine *e)
 void
 vnetctl_path_changed(struct engine *e, struct assoc *a)
 {
-	a->inner_mtu = (uint32_t)suite_inner_mtu(
+	size_t mtu = suite_inner_mtu(
 	    a->group->suite, underlay_mtu(e), ipaddr_header_len(&a->ep.ip));
+
+	way_set_mtu(&e->assocs, a, (uint32_t)mtu);
 }
 
 /*

@@ -81,6 +81,7 @@ struct host {
 	struct groups groups;
 	struct group *group;
 	struct packet_pool *pool;
+	struct grace grace;
 	struct assocs as;
 	struct datagram ring[RING]; /* sent, the newest at n_sent - 1 */
 	size_t n_sent;
@@ -249,7 +250,9 @@ host_start(struct host *h, uint64_t id)
 	h->ep = (struct endpoint){ ipaddr_v4(0x0a000000u + (uint32_t)id), VNET_PORT };
 	keys_start(h);
 	h->pool = packet_pool_new(PACKETS);
-	if (h->pool == NULL || assocs_init(&h->as, &config, &h->groups, h->pool, &ops, h) < 0)
+	grace_init(&h->grace, 0);
+	if (h->pool == NULL ||
+	    assocs_init(&h->as, &config, &h->groups, h->pool, &h->grace, &ops, h) < 0)
 		abort();
 	h->group = group_get(&h->groups, KEY_DEFAULT, suite_by_id(SUITE_AES128GCM));
 	h->group->vnets = 1;
@@ -509,10 +512,10 @@ static void
 saw(const uint64_t stats[static STAT_COUNT], const uint64_t esp[static ESP_VERDICT_COUNT])
 {
 	for (unsigned i = 0; i < CLASS_VERDICT; i++)
-		if (stats_values[classes[i]] != stats[classes[i]])
+		if (stats_value(classes[i]) != stats[classes[i]])
 			fuzz_saw(i);
 	for (unsigned i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
-		if (assoc_esp_verdicts[verdicts[i]] != esp[verdicts[i]])
+		if (stats_esp_value(verdicts[i]) != esp[verdicts[i]])
 			fuzz_saw(CLASS_VERDICT + i);
 }
 
@@ -526,8 +529,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		abort();
 	now = (struct monotime){ 1000000000 };
 	us.n_sent = peer.n_sent = 0;
-	memcpy(stats, stats_values, sizeof(stats));
-	memcpy(esp, assoc_esp_verdicts, sizeof(esp));
+	for (unsigned i = 0; i < STAT_COUNT; i++)
+		stats[i] = stats_value(i);
+	for (unsigned i = 0; i < ESP_VERDICT_COUNT; i++)
+		esp[i] = stats_esp_value(i);
 	host_start(&us, 1);
 	host_start(&peer, 2);
 	for (unsigned i = 0; i < STEPS_MAX && rcur_left(&r) > 0; i++) {

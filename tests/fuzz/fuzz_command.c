@@ -276,10 +276,13 @@ world_make(struct world *w, uint8_t refuse)
 	/* A pair that nobody reads and that knows no addresses: nothing leaves. */
 	expect(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, udp) == 0);
 	close(udp[1]);
-	e->transport = transport_new(e->loop, e->pool, udp[0], -1, received, idle, e);
+	e->transport = transport_new(e->pool, udp[0], -1, received, idle, e);
 	e->varp = varp_new(&varp, e->host_id, &exchange_varp_ops, e);
 	expect(e->priv && e->keys && e->resolver && e->transport && e->varp);
-	expect(assocs_init(&e->assocs, &assocs, &e->groups, e->pool, &assocs_ops, e) == 0);
+	grace_init(&e->grace, 0);
+	expect(
+	    assocs_init(&e->assocs, &assocs, &e->groups, e->pool, &e->grace, &assocs_ops, e) == 0);
+	e->output = (struct output){ .pool = e->pool, .transport = e->transport };
 	expect((e->control = control_new(e, listening(w))) != NULL);
 	expect(ring && (w->keysd = keysd_new(ring, keys_send, w)));
 	w->priv.refuse = refuse;

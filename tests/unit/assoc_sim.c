@@ -450,7 +450,9 @@ sim_start(struct sim *s, unsigned host)
 	};
 	h->pool = packet_pool_new(8);
 	assert_non_null(h->pool);
-	assert_int_equal(assocs_init(&h->as, &h->config, &h->groups, h->pool, &ops, h), 0);
+	grace_init(&h->grace, 0);
+	assert_int_equal(
+	    assocs_init(&h->as, &h->config, &h->groups, h->pool, &h->grace, &ops, h), 0);
 	h->group = group_get(&h->groups, s->key, suite_by_name(s->suite));
 	assert_non_null(h->group);
 	h->group->vnets = 1;

@@ -34,6 +34,7 @@ struct sim_host {
 	struct group *group;
 	struct assocs_config config;
 	struct packet_pool *pool;
+	struct grace grace;
 	struct assocs as;
 	bool running, sending;
 	unsigned up, fresh, down, moved, gone, probes, dummies, forgets;

@@ -33,7 +33,7 @@ flood_one(const struct endpoint *from, unsigned to, const uint8_t *cookie)
 static void
 flood_of_strangers(void **state)
 {
-	uint64_t cookies = stats_values[STAT_COOKIE_TX], failed = stats_values[STAT_HS_FAILED];
+	uint64_t cookies = stats_value(STAT_COOKIE_TX), failed = stats_value(STAT_HS_FAILED);
 
 	(void)state;
 	s = sim_two(1);
@@ -62,9 +62,9 @@ flood_of_strangers(void **state)
 			assert_int_equal(s->hosts[1].up, 2); /* without a cookie, at once */
 	}
 	sim_agree(s, 2, 1);
-	assert_in_range(stats_values[STAT_COOKIE_TX] - cookies, 11500, 12000);
-	assert_in_range(stats_values[STAT_HS_FAILED] - failed, 80,
-	    105); /* 20 a second of them were looked at */
+	assert_in_range(stats_value(STAT_COOKIE_TX) - cookies, 11500, 12000);
+	assert_in_range(
+	    stats_value(STAT_HS_FAILED) - failed, 80, 105); /* 20 a second of them were looked at */
 	sim_run(s, 100);
 	sim_nothing_missing(s);
 	sim_end(s);
@@ -74,7 +74,7 @@ flood_of_strangers(void **state)
 static void
 flood_in_a_peers_name(void **state)
 {
-	uint64_t failed = stats_values[STAT_HS_FAILED];
+	uint64_t failed = stats_value(STAT_HS_FAILED);
 
 	(void)state;
 	s = sim_two(1);
@@ -94,7 +94,7 @@ flood_in_a_peers_name(void **state)
 			assert_int_equal(s->hosts[1].up, 4);
 	}
 	assert_int_equal(s->hosts[1].up, 4);
-	assert_in_range(stats_values[STAT_HS_FAILED] - failed, 30, 45);
+	assert_in_range(stats_value(STAT_HS_FAILED) - failed, 30, 45);
 	sim_agree(s, 0, 1);
 	sim_agree(s, 2, 1);
 	sim_end(s);
@@ -104,7 +104,7 @@ flood_in_a_peers_name(void **state)
 static void
 flood_with_cookies(void **state)
 {
-	uint64_t limited = stats_values[STAT_RATE_LIMITED], failed = stats_values[STAT_HS_FAILED];
+	uint64_t limited = stats_value(STAT_RATE_LIMITED), failed = stats_value(STAT_HS_FAILED);
 	struct endpoint ep = sim_endpoint(172, 16, 0, 1, 99);
 	uint8_t cookie[HS_COOKIE_LEN];
 
@@ -125,8 +125,8 @@ flood_with_cookies(void **state)
 			sim_agree(s, 0, 1);
 	}
 	sim_agree(s, 2, 1);
-	assert_in_range(stats_values[STAT_HS_FAILED] - failed, 30, 45);
-	assert_true(stats_values[STAT_RATE_LIMITED] > limited + 2900);
+	assert_in_range(stats_value(STAT_HS_FAILED) - failed, 30, 45);
+	assert_true(stats_value(STAT_RATE_LIMITED) > limited + 2900);
 	sim_end(s);
 }
 
@@ -193,12 +193,12 @@ flood_of_unknown_spis(void **state)
 	s->hosts[0].running = false;
 	assoc_down(&s->hosts[1].as, sim_assoc(s, 1, 0), "silent", s->now);
 	sim_assoc(s, 1, 0)->retry.ns = 0;
-	sent = stats_values[STAT_HS1_TX];
+	sent = stats_value(STAT_HS1_TX);
 	for (unsigned ms = 0; ms < 20000; ms += 10) {
 		sim_inject(s, &s->hosts[0].ep, &s->hosts[1].ep, buf, sizeof(buf));
 		sim_run(s, 10);
 	}
-	assert_in_range(stats_values[STAT_HS1_TX] - sent, 18, 22);
+	assert_in_range(stats_value(STAT_HS1_TX) - sent, 18, 22);
 	s->hosts[0].running = true;
 	sim_end(s);
 }

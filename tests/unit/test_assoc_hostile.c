@@ -76,7 +76,7 @@ replay_everything(size_t n, bool reflect)
 static void
 replays_change_nothing(void **state)
 {
-	uint64_t replayed = stats_values[STAT_HS_REPLAYED];
+	uint64_t replayed = stats_value(STAT_HS_REPLAYED);
 	unsigned before[2];
 	size_t n;
 
@@ -111,7 +111,7 @@ replays_change_nothing(void **state)
 		assert_int_equal(s->hosts[0].up, before[0]);
 		assert_int_equal(s->hosts[1].up, before[1]);
 		assert_int_equal(s->hosts[0].down + s->hosts[1].down, 0);
-		assert_true(stats_values[STAT_HS_REPLAYED] > replayed);
+		assert_true(stats_value(STAT_HS_REPLAYED) > replayed);
 		sim_end(s);
 	}
 }
@@ -247,7 +247,7 @@ late_confirmation_of_an_old_start(void **state)
 static void
 reflected_is_dropped(void **state)
 {
-	uint64_t own = stats_values[STAT_OWN_MESSAGE];
+	uint64_t own = stats_value(STAT_OWN_MESSAGE);
 	enum sim_kind lost = SIM_HS2;
 	const struct sim_record *r;
 
@@ -273,7 +273,7 @@ reflected_is_dropped(void **state)
 	sim_run(s, 1000);
 	sim_agree(s, 0, 1);
 	sim_nothing_missing(s);
-	assert_true(stats_values[STAT_OWN_MESSAGE] >= own + 2);
+	assert_true(stats_value(STAT_OWN_MESSAGE) >= own + 2);
 	assert_int_equal(s->hosts[0].up, 1);
 	assert_int_equal(s->hosts[0].as.table.count, 1);
 	sim_end(s);
@@ -284,8 +284,7 @@ reflected_is_dropped(void **state)
 static void
 forged_message2_ends_no_attempt(void **state)
 {
-	uint64_t failed = stats_values[STAT_HS_FAILED],
-		 unexpected = stats_values[STAT_HS_UNEXPECTED];
+	uint64_t failed = stats_value(STAT_HS_FAILED), unexpected = stats_value(STAT_HS_UNEXPECTED);
 	enum sim_kind lost = SIM_HS2;
 	uint8_t copy[512];
 	struct sim_record r;
@@ -313,14 +312,14 @@ forged_message2_ends_no_attempt(void **state)
 		sim_run(s, 5);
 	}
 	assert_int_equal(s->hosts[0].as.attempts.count, 1);
-	assert_true(stats_values[STAT_HS_FAILED] > failed + 50);
+	assert_true(stats_value(STAT_HS_FAILED) > failed + 50);
 	assert_int_equal(s->hosts[0].up, 1);
 	sim_inject(s, &r.from, &r.to, r.bytes, r.len);
 	sim_inject(s, &r.from, &r.to, r.bytes, r.len);
 	s->drop = NULL;
 	sim_run(s, 100);
 	assert_int_equal(s->hosts[0].up, 2);
-	assert_true(stats_values[STAT_HS_UNEXPECTED] > unexpected);
+	assert_true(stats_value(STAT_HS_UNEXPECTED) > unexpected);
 	sim_agree(s, 0, 1);
 	sim_end(s);
 }

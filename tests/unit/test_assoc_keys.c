@@ -94,10 +94,10 @@ file_keys(void **state)
 	sim_keys_stop(s, 0);
 	sim_keys_start(s, 0);
 	s->hosts[0].as.config.rekey_ms = 1000;
-	unknown = stats_values[STAT_HS_UNKNOWN_KEY];
+	unknown = stats_value(STAT_HS_UNKNOWN_KEY);
 	sim_stream(s, 12000, 100);
 	rekey_stops();
-	assert_true(stats_values[STAT_HS_UNKNOWN_KEY] > unknown);
+	assert_true(stats_value(STAT_HS_UNKNOWN_KEY) > unknown);
 	assert_in_range(s->hosts[0].up, 2, 6);
 	assert_int_equal(s->hosts[0].fresh, 1);
 	sim_nothing_missing(s);
@@ -121,7 +121,7 @@ static void
 wrong_key(void **state)
 {
 	char dirs[DIRS][DIR_LEN];
-	uint64_t unknown = stats_values[STAT_HS_UNKNOWN_KEY], failed = stats_values[STAT_HS_FAILED];
+	uint64_t unknown = stats_value(STAT_HS_UNKNOWN_KEY), failed = stats_value(STAT_HS_FAILED);
 
 	(void)state;
 	make_dirs(dirs);
@@ -135,7 +135,7 @@ wrong_key(void **state)
 	sim_connect(s, 0, 1, false);
 	sim_run(s, 6000);
 	assert_false(sim_up(s, 0, 1));
-	assert_true(stats_values[STAT_HS_UNKNOWN_KEY] > unknown);
+	assert_true(stats_value(STAT_HS_UNKNOWN_KEY) > unknown);
 	assert_null(s->hosts[1].as.first);
 	/* The id of the other's key, but not the key. */
 	s->hosts[1].groups.keys[0].id = s->hosts[0].groups.keys[0].id;
@@ -144,7 +144,7 @@ wrong_key(void **state)
 	sim_connect(s, 0, 1, false);
 	sim_run(s, 6000);
 	assert_false(sim_up(s, 0, 1));
-	assert_true(stats_values[STAT_HS_FAILED] > failed);
+	assert_true(stats_value(STAT_HS_FAILED) > failed);
 	sim_end(s);
 	remove_dirs(dirs);
 }
@@ -152,7 +152,7 @@ wrong_key(void **state)
 static void
 suite_mismatch(void **state)
 {
-	uint64_t unknown = stats_values[STAT_HS_UNKNOWN_KEY];
+	uint64_t unknown = stats_value(STAT_HS_UNKNOWN_KEY);
 
 	(void)state;
 	s = sim_new(1);
@@ -161,7 +161,7 @@ suite_mismatch(void **state)
 	sim_start(s, 1);
 	sim_connect(s, 0, 1, false);
 	sim_run(s, 6000);
-	assert_true(stats_values[STAT_HS_UNKNOWN_KEY] > unknown);
+	assert_true(stats_value(STAT_HS_UNKNOWN_KEY) > unknown);
 	assert_false(sim_up(s, 0, 1));
 	assert_null(s->hosts[1].as.first);
 	sim_end(s);
