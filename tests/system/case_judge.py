@@ -66,6 +66,7 @@ def judge(suite, packets, sas, vni):
         assert sa.row["suite"] == suite and sa.esn
         assert seq == last.get(word, seq - 1) + 1, f"sequence number {seq} after {last[word]}"
         last[word] = seq
+        assert sa.open_by_scapy(packet) == (next_header, payload), "scapy"
         assert next_header in (outside.UDP, outside.DUMMY), next_header
         if next_header == outside.DUMMY:
             continue
@@ -79,7 +80,7 @@ def judge(suite, packets, sas, vni):
 
 
 def opened(net, suite):
-    """What python's cryptography finds in the packets between two hosts is what was sent."""
+    """What python's cryptography and scapy find in the packets between two hosts is what was sent."""
     import outside
     (a, _), machines = guests(net, suite)
     sniffer = net.sniff("ip")
@@ -208,6 +209,17 @@ def numbers(forger):
     forger.accepted(*forger.good())
 
 
+def made_by_scapy(forger):
+    sa, outside = forger.sa, forger.outside
+    for size in 14, 60, 61, 1400:
+        one = frame(size)
+        payload = outside.udp(sa.port, outside.vxlan(0x97, one))
+        forger.accepted(sa.seal_by_scapy(payload), one)
+        packet = bytearray(sa.seal_by_scapy(payload))
+        packet[-1] ^= 1
+        forger.refused("esp_bad_icv", bytes(packet))
+
+
 def altered(forger):
     length = len(forger.good(60)[0])
     for at in *range(8, length, 7), length - 1:
@@ -277,7 +289,7 @@ def forged(net, suite):
     for host in a, b:
         wait_until(lambda h=host: all(v["members"] == 1 for v in h.vn_json("vnets")), 10, "members")
     forger = Forger(a, b, suite)
-    for judgement in clear, contents, altered, numbers:
+    for judgement in clear, contents, made_by_scapy, altered, numbers:
         judgement(forger)
 
 
