@@ -5,6 +5,7 @@ clear, none of one vnet gets into another, and when it is over everything is the
 VNET_STORM_SEED repeats what was done (not when), VNET_STORM_SECONDS says for how long.
 """
 
+import json
 import os
 import random
 import re
@@ -12,7 +13,7 @@ import secrets
 import time
 
 from case_keys import copy_key
-from storm import CHANGING, LEVELS, Guest, Judge, Mischief, Talk
+from storm import CHANGING, LATE_TTL, LEVELS, Guest, Judge, Mischief, Talk
 from vnettest import Failed, case, need, wait_until
 
 # Vnet: its options. The last one changes its level.
@@ -31,7 +32,9 @@ class Storm:
         self.addresses = {host: {host.addr4, host.addr6} for host in self.hosts}
         # Host: [(from, to, is it none?)] of the moody vnet, times of the wall clock.
         self.moods = {host: [] for host in self.hosts}
-        self.level = {host: "none" for host in self.hosts}
+        self.mood = {host: ("none", "default") for host in self.hosts}      # level and key
+        self.devices = {}               # (host, vnet): interface index
+        self.mischief = None
         self.next_address = 100
         self.guests = []
         self.done = {}
@@ -54,11 +57,20 @@ class Storm:
         return VNETS[vnet][1]
 
     def create(self, host, vnet):
-        level = self.level[host] if vnet == MOODY else self.level_of(vnet)
-        options = ["-s", level, *VNETS[vnet][2:]]
+        options = VNETS[vnet]
+        if vnet == MOODY:
+            options = self.security(*self.mood[host])
         if "--address" in options:
-            options += [f"10.0.{vnet}.{self.hosts.index(host) + 1}/24"]
+            options = [*options, self.address(host, vnet)]
         self.insist(host, "vnet-create", *options, "-b", f"br{vnet:x}", f"{vnet:x}")
+        self.devices[host, vnet] = host.link(f"vnif{vnet:04x}")["ifindex"]
+
+    def address(self, host, vnet):
+        return f"10.0.{vnet}.{self.hosts.index(host) + 1}/24"
+
+    @staticmethod
+    def security(level, key):
+        return ["-s", level, *(["-k", key] if level != "none" else [])]
 
     @staticmethod
     def insist(host, *args):
@@ -103,25 +115,27 @@ class Storm:
         self.create(host, vnet)
         return f"{vnet:x}"
 
-    def change_level(self, host, level=None):
-        """Frames of the moment say so; clear ones may be seen until it is secured, and from when it
-        is told to be none."""
-        level = level or self.rng.choice([one for one in LEVELS if one != self.level[host]])
+    def change_level(self, host, mood=None):
+        """Also the key, maybe. Frames of the moment say so; clear ones may be seen until it is
+        secured, and from when it is told to be none."""
+        was, _ = self.mood[host]
+        level, key = mood or (self.rng.choice([one for one in LEVELS if one != was]),
+                              self.rng.choice(("default", "red")))
         guest = next(g for g in self.guests if g.host is host and g.vnet == MOODY)
         guest.level = CHANGING
         time.sleep(SETTLE)
         begun = time.time()
-        self.insist(host, "vnet-set", "-s", level, f"{MOODY:x}")
+        self.insist(host, "vnet-set", *self.security(level, key), f"{MOODY:x}")
         if level == "none":
-            self.mood(host, begun, True)
-        elif self.level[host] == "none":
-            self.mood(host, time.time(), False)
-        self.level[host] = level
+            self.note_mood(host, begun, True)
+        elif was == "none":
+            self.note_mood(host, time.time(), False)
+        self.mood[host] = level, key
         time.sleep(SETTLE)              # what was sent meanwhile
         guest.level = LEVELS[level]
-        return level
+        return f"{level} {key}"
 
-    def mood(self, host, when, none):
+    def note_mood(self, host, when, none):
         self.moods[host][-1][1] = when
         self.moods[host].append([when, None, none])
 
@@ -163,17 +177,31 @@ class Storm:
         host.run("nft", "delete", "table", "inet", "storm")
         return f"{percent} %"
 
+    def reorder(self, host):
+        """Everything comes, but by way of Mischief."""
+        mac = bytes.fromhex(host.mac("eth0").replace(":", ""))
+        self.mischief.slow.add(mac)
+        host.run("nft", "add table inet order; "
+                 "add chain inet order in { type filter hook input priority 0; }; "
+                 f"add rule inet order in udp dport 1798 ip ttl > {LATE_TTL} drop")
+        time.sleep(self.rng.uniform(0.5, 3))
+        host.run("nft", "delete", "table", "inet", "order")
+        self.mischief.slow.discard(mac)
+
     # All of it
 
     def rage(self, seconds):
-        what = [self.kill] * 6 + [self.kill_parent, self.restart, self.create_again,
-                                  self.create_again, self.change_level, self.change_level,
-                                  self.replace_key, self.move, self.unplug, self.lose, self.lose]
-        end = time.monotonic() + seconds
+        """Events from a pack of cards that is shuffled again when it is used up: none is left out."""
+        pack = [self.kill] * 6 + [self.create_again, self.change_level, self.lose] * 2 + \
+            [self.kill_parent, self.restart, self.replace_key, self.move, self.unplug, self.reorder]
+        cards, end = [], time.monotonic() + seconds
         while time.monotonic() < end:
-            event, host = self.rng.choice(what), self.rng.choice(self.hosts)
+            if not cards:
+                cards = self.rng.sample(pack, len(pack))
+            event, host = cards.pop(), self.rng.choice(self.hosts)
             at = time.time()
             result = event(host)
+            self.check_devices()
             print(f"{at:.3f} {host.name} {event.__name__} {result or ''}", flush=True)
             self.done[event.__name__] = self.done.get(event.__name__, 0) + 1
             time.sleep(self.rng.expovariate(1))
@@ -187,16 +215,25 @@ class Storm:
                            for since, until, none in self.moods[host])
         return False
 
+    def check_devices(self):
+        """Whatever dies, they stay: the same devices, as ports of the same bridges, with the same
+        address."""
+        for host in self.hosts:
+            listed = json.loads(host.ip("-j", "addr", "show").stdout)
+            links = {link["ifname"]: link for link in listed}
+            for vnet in VNETS:
+                link = links.get(f"vnif{vnet:04x}")
+                assert link and link["ifindex"] == self.devices[host, vnet] and \
+                    link.get("master") == f"br{vnet:x}", (host.name, f"{vnet:x}", link)
+                addresses = [f"{a['local']}/{a['prefixlen']}" for a in link["addr_info"]]
+                assert "--address" not in VNETS[vnet] or self.address(host, vnet) in addresses, \
+                    (host.name, f"{vnet:x}", addresses)
+
     def check_all_there(self):
+        self.check_devices()
         for host in self.hosts:
             listed = {int(vnet["id"].rpartition(":")[2], 16) for vnet in host.vn_json("vnets")}
             assert listed == set(VNETS), (host.name, listed)
-            for vnet in VNETS:
-                link = host.link(f"vnif{vnet:04x}")
-                assert link and link.get("master") == f"br{vnet:x}", (host.name, link)
-            number = self.hosts.index(host) + 1
-            addresses = host.ip("-o", "addr", "show", "dev", "vnif00a3").stdout
-            assert f"10.0.{0xa3}.{number}/24" in addresses, (host.name, addresses)
             bad = re.search(r"ended: (killed by signal (?!9 )|exit status).*", host.log())
             assert not bad, f"{host.name}: {bad[0]}"
 
@@ -213,10 +250,10 @@ def storm(net, seconds):
     ports = [world.port(host) for host in world.hosts]
     with Talk(world.guests, random.Random(seed)) as talk:
         wait_until(lambda: not talk.missing(1), 20, "everybody hears everybody")
-        with Mischief(net.segment("u"), ports, SECURED, random.Random(seed)):
+        with Mischief(net.segment("u"), ports, SECURED, random.Random(seed)) as world.mischief:
             world.rage(seconds)
         for host in world.hosts[1:]:
-            world.change_level(host, world.level[world.hosts[0]])
+            world.change_level(host, world.mood[world.hosts[0]])
         since = time.monotonic()
         try:
             wait_until(lambda: not talk.missing(since), 10, "everybody hears everybody again")
@@ -225,17 +262,19 @@ def storm(net, seconds):
         print(f"all talk after {time.monotonic() - since:.1f} s")
         world.check_all_there()
     sniffer.stop()
-    judge = Judge({0xa1: lambda *_: True, MOODY: world.was_none}).read(sniffer.path)
-    print(dict(judge.counts))
+    judge = Judge({0xa1: lambda *_: True, MOODY: world.was_none}, {MOODY}).read(sniffer.path)
+    late = sum(guest.late for guest in world.guests)
+    print(dict(judge.counts), "late:", late)
     assert not talk.wrong(), "\n".join(talk.wrong()[:20])
     assert not judge.wrong, "\n".join(judge.wrong)
     assert all(judge.counts[what] > 100 for what in ("esp", "clear", "control")), judge.counts
+    assert late > 20, "nothing came out of order"
     said = sniffer.path.with_suffix(".err").read_text()
     dropped = re.search(r"(\d+) packets dropped by kernel", said)
     assert dropped and int(dropped[1]) == 0, "the sniffer missed something"
 
 
-@case(limit=300, extra=True)
+@case(limit=300)
 def test_storm(net):
     storm(net, 120)
 

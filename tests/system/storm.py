@@ -47,6 +47,8 @@ class Guest:
         self.heard = {}                 # sender: when its last frame came
         self.unicast = {}               # the same, of what was for this guest alone
         self.seen = collections.defaultdict(set)
+        self.newest = collections.Counter()
+        self.late = 0                   # frames that came after a newer one
         self.wrong = []
 
     def say(self, dst, length):
@@ -75,6 +77,8 @@ class Guest:
         elif level in (AUTH, CONF) and number in self.seen[sender]:
             self.wrong.append(f"number {number} of {sender} came twice")
         self.seen[sender].add(number)
+        self.late += number < self.newest[sender]
+        self.newest[sender] = max(number, self.newest[sender])
         self.heard[sender] = time.monotonic()
         if dst == self.mac:
             self.unicast[sender] = self.heard[sender]
@@ -124,13 +128,35 @@ class Talk:
         return self
 
     def __exit__(self, *_):
+        assert self.thread.is_alive(), "it has failed"
         self.running = False
         self.thread.join()
 
 
+LATE_TTL = 63           # of packets that Mischief delivers; others have one more
+
+
+def header_sum(head):
+    total = sum(struct.unpack("!10H", head))
+    total = (total & 0xffff) + (total >> 16)
+    return struct.pack("!H", ~((total & 0xffff) + (total >> 16)) & 0xffff)
+
+
+def with_ttl(data, ttl):
+    head = data[14:22] + bytes([ttl]) + data[23:24] + b"\0\0" + data[26:34]
+    return data[:14] + head[:10] + header_sum(head) + head[12:] + data[34:]
+
+
+def unchecked(data):
+    """Without UDP checksum, which the kernel left to a device that there is not."""
+    first = int.from_bytes(data[20:22], "big") & 0x1fff == 0
+    return data[:40] + b"\0\0" + data[42:] if first else data
+
+
 class Mischief:
     """Says again, later and altered, what it hears on a segment, and forges clear frames; a context
-    manager. What it says goes to one host and is not seen by a sniffer of the segment."""
+    manager. What it says goes to one host and is not seen by a sniffer of the segment. What is for
+    a MAC address in `slow` it delivers too, whole, but in no order."""
 
     def __init__(self, segment, ports, secured, rng):
         self.heard = segment.net.underlay.packet_socket(segment.dev, 0x0800)
@@ -138,6 +164,7 @@ class Mischief:
         segment.net.underlay.ip("link", "set", segment.dev, "promisc", "on")
         self.out = [segment.net.underlay.packet_socket(p, 0x0800) for p in ports]
         self.secured, self.rng = secured, rng
+        self.slow = set()
         self.running = True
         self.thread = threading.Thread(target=self._run)
         self.counts = collections.Counter()
@@ -148,12 +175,20 @@ class Mischief:
             time.sleep(0.01)
             now = time.monotonic()
             while data := self._next():
-                if len(waiting) < 1000 and self.rng.random() < 0.2:
+                if len(data) < 50:
+                    continue
+                if data[:6] in self.slow:
+                    waiting.append((now + self.rng.uniform(0, 0.1),
+                                    unchecked(with_ttl(data, LATE_TTL))))
+                elif len(waiting) < 1000 and self.rng.random() < 0.2:
                     waiting.append((now + self.rng.choice((0, 0.02, 0.3, 5, 70)), data))
             due = [data for when, data in waiting if when <= now]
             waiting = [w for w in waiting if w[0] > now]
             for data in due:
-                self._say(data)
+                if data[22] == LATE_TTL:
+                    self._send(data, "late")
+                else:
+                    self._say(data)
 
     def _next(self):
         try:
@@ -163,20 +198,18 @@ class Mischief:
         return data if len(data) > 42 and data[23] == 17 else b"\0"
 
     def _say(self, data):
-        what = self.rng.random()
-        if len(data) < 50:
-            return
+        what, done = self.rng.random(), "replayed"
         clear = int.from_bytes(data[42:46], "big") == VXLAN     # may be altered by anybody
         if what < 0.1 and not clear:
             at = self.rng.randrange(42, len(data))
             data = data[:at] + bytes([data[at] ^ 1 << self.rng.randrange(8)]) + data[at + 1:]
-            self.counts["altered"] += 1
+            done = "altered"
         elif what < 0.2:
-            data = self._forge(data)
-            self.counts["forged"] += 1
-        else:
-            self.counts["replayed"] += 1
-        data = data[:40] + b"\0\0" + data[42:]      # no UDP checksum: ours, not the kernel's judge
+            data, done = self._forge(data), "forged"
+        self._send(unchecked(data), done)
+
+    def _send(self, data, what):
+        self.counts[what] += 1
         for out in self.out:
             try:
                 out.send(data)
@@ -191,16 +224,14 @@ class Mischief:
         udp = struct.pack("!HHHH", PORT, PORT, 8 + len(vxlan), 0) + vxlan
         head = data[14:16] + struct.pack("!H", 20 + len(udp)) + b"\0\0\0\0" + data[22:24] + b"\0\0"
         head += data[26:34]
-        total = sum(struct.unpack("!10H", head))
-        total = (total & 0xffff) + (total >> 16)
-        total = ~((total & 0xffff) + (total >> 16)) & 0xffff
-        return data[:14] + head[:10] + struct.pack("!H", total) + head[12:] + udp
+        return data[:14] + head[:10] + header_sum(head) + head[12:] + udp
 
     def __enter__(self):
         self.thread.start()
         return self
 
     def __exit__(self, *_):
+        assert self.thread.is_alive(), "it has failed"
         self.running = False
         self.thread.join()
         print("mischief:", dict(self.counts))
@@ -279,10 +310,11 @@ ICMP_ERRORS = {3, 11}                   # nobody has the port just now; fragment
 
 class Judge:
     """Goes through all that a sniffer saw. clear: {vnet: function (address, time) -> may a frame of
-    it go in clear from there then?}; other vnets never."""
+    it go in clear from there then?}; other vnets never. Frames of moody ones may have been sent by
+    a guest before their vnet was secured."""
 
-    def __init__(self, clear):
-        self.clear = clear
+    def __init__(self, clear, moody):
+        self.clear, self.moody = clear, moody
         self.wrong = []
         self.counts = collections.Counter()
 
@@ -334,11 +366,16 @@ class Judge:
             self.vxlan(packet, data)
         elif word > 255:
             self.counts["esp"] += 1
-            for vnet, level in stamps(data):
-                if level not in (AUTH, CHANGING):
-                    self.complain(packet, f"{chr(level)} of vnet {vnet:x} can be read in ESP")
+            self.readable(packet, data)
         else:
             self.complain(packet, f"first word {word:08x}")
+
+    def readable(self, packet, data):
+        """ESP in which stamps can be read is of level auth: SPI, number, UDP, VXLAN, a frame."""
+        vni = int.from_bytes(data[20:23], "big")
+        for vnet, level in stamps(data):
+            if vnet != vni or level in (CONF, FORGED) or level == NONE and vnet not in self.moody:
+                self.complain(packet, f"{chr(level)} of vnet {vnet:x} can be read in ESP of {vni:x}")
 
     def vxlan(self, packet, data):
         vnet = int.from_bytes(data[4:7], "big")
