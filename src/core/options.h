@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define OPTION_PATH_MAX 256
+#define LANES_MAX	16 /* workers, the engine's first thread included */
 
 struct options {
 	char config[OPTION_PATH_MAX]; /* absolute, as are all; must exist only if config_given */
@@ -20,6 +21,7 @@ struct options {
 	bool print_config; /* -nV: print the configuration in a form that parses back */
 	bool config_given;
 	bool remove_devices;
+	uint32_t workers; /* 0: one for each processor that vnetd may use */
 };
 
 enum options_result { OPTIONS_RUN, OPTIONS_EXIT_OK, OPTIONS_EXIT_USAGE };

@@ -22,8 +22,8 @@ struct priv {
 	struct loop_fd engine;
 	struct priv_host host;
 	struct priv_link *link;
-	int udp[2]; /* by enum priv_keep; -1: not open */
-	int memo;   /* as the engine gave it; -1: none */
+	int udp[2][LANES_MAX]; /* by enum priv_keep; -1: not open */
+	int memo;	       /* as the engine gave it; -1: none */
 };
 
 static const sa_family_t udp_family[] = { [PRIV_KEEP_UDP4] = AF_INET, [PRIV_KEEP_UDP6] = AF_INET6 };
@@ -40,6 +40,13 @@ close_fd(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
+}
+
+static void
+close_lanes(int fds[static LANES_MAX])
+{
+	for (unsigned i = 0; i < LANES_MAX; i++)
+		close_fd(&fds[i]);
 }
 
 struct priv *
@@ -59,7 +66,7 @@ priv_new(struct loop *loop, const struct priv_host *host)
 	p->loop = loop;
 	p->host = *host;
 	p->engine.fd = p->memo = -1;
-	p->udp[PRIV_KEEP_UDP4] = p->udp[PRIV_KEEP_UDP6] = -1;
+	memset(p->udp, 0xff, sizeof(p->udp));
 	p->link = priv_link_new(host->engine_uid);
 	if (!p->link) {
 		err = errno;
@@ -85,8 +92,8 @@ priv_free(struct priv *p)
 		return;
 	detach(p);
 	priv_link_free(p->link);
-	close_fd(&p->udp[PRIV_KEEP_UDP4]);
-	close_fd(&p->udp[PRIV_KEEP_UDP6]);
+	close_lanes(p->udp[PRIV_KEEP_UDP4]);
+	close_lanes(p->udp[PRIV_KEEP_UDP6]);
 	close_fd(&p->memo);
 	close_fd(&p->host.config);
 	close_fd(&p->host.state_dir);
@@ -98,13 +105,13 @@ priv_free(struct priv *p)
 static int
 serve_socket(struct priv *p, const struct priv_socket *q, struct reply *r)
 {
-	int *kept = &p->udp[q->what], fd;
+	int *kept = p->udp[q->what], fd;
 	uint16_t port;
 
 	/* The configured port may have changed since. */
 	if (*kept >= 0 &&
 	    (!priv_socket_is_udp(*kept, udp_family[q->what], &port) || port != q->port))
-		close_fd(kept);
+		close_lanes(kept);
 	if (*kept < 0) {
 		fd = priv_socket_udp(udp_family[q->what], (uint16_t)q->port);
 		if (fd == -EADDRINUSE)
@@ -139,8 +146,54 @@ serve_keep_fd(struct priv *p, struct ipc_msg *m, struct priv_answer *a)
 
 	if (q->what != PRIV_KEEP_TAP)
 		return keep_socket(
-		    &p->udp[q->what], priv_socket_is_udp(m->fd, udp_family[q->what], &port), m, a);
-	err = priv_link_keep_tap(p->link, q->ifname, m->fd, a);
+		    p->udp[q->what], priv_socket_is_udp(m->fd, udp_family[q->what], &port), m, a);
+	err = priv_link_keep_tap(p->link, q->ifname, 0, m->fd, a);
+	if (err == 0)
+		ipc_take_fd(m);
+	return err;
+}
+
+/* --- lanes --- */
+
+static int
+serve_lane_socket(struct priv *p, const struct priv_lane *q, struct reply *r)
+{
+	int *kept = p->udp[q->what], fd;
+	uint16_t port;
+
+	if (kept[q->lane - 1] < 0 || !priv_socket_is_udp(kept[0], udp_family[q->what], &port))
+		return privmsg_refuse(
+		    &r->answer, -EINVAL, "socket %u before socket %u", q->lane, q->lane - 1);
+	if (kept[q->lane] < 0) {
+		fd = priv_socket_share(kept[0], udp_family[q->what], port, q->lane);
+		if (fd < 0)
+			return privmsg_refuse(&r->answer, fd, "cannot share UDP port %u: %s", port,
+			    strerrordesc_np(-fd));
+		kept[q->lane] = fd;
+	}
+	r->fd = kept[q->lane];
+	return 0;
+}
+
+static int
+serve_lane_open(struct priv *p, const struct priv_lane *q, struct reply *r)
+{
+	if (q->what != PRIV_KEEP_TAP)
+		return serve_lane_socket(p, q, r);
+	return priv_link_lane_open(p->link, q, &r->answer, &r->fd);
+}
+
+static int
+serve_lane_keep(struct priv *p, struct ipc_msg *m, struct priv_answer *a)
+{
+	const struct priv_lane *q = (const void *)m->body;
+	uint16_t port;
+	int err;
+
+	if (q->what != PRIV_KEEP_TAP)
+		return keep_socket(&p->udp[q->what][q->lane],
+		    priv_socket_is_udp(m->fd, udp_family[q->what], &port), m, a);
+	err = priv_link_keep_tap(p->link, q->ifname, q->lane, m->fd, a);
 	if (err == 0)
 		ipc_take_fd(m);
 	return err;
@@ -231,6 +284,10 @@ serve(struct priv *p, struct ipc_msg *m, struct reply *r)
 		return serve_socket(p, q, r);
 	case PRIV_KEEP_FD:
 		return serve_keep_fd(p, m, a);
+	case PRIV_LANE_OPEN:
+		return serve_lane_open(p, q, r);
+	case PRIV_LANE_KEEP:
+		return serve_lane_keep(p, m, a);
 	case PRIV_CONFIG_LOAD:
 		r->fd = p->host.config;
 		return 0;

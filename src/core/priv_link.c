@@ -16,10 +16,11 @@
 #include "core/priv_tap.h"
 
 #define DUMP_TRIES 8
-#define TAPS_MAX   8192
+#define TAPS_MAX   15000 /* below RLIMIT_NOFILE */
 
 struct tap {
 	char ifname[VNET_IFNAME_SIZE];
+	unsigned lane; /* which of its queues */
 	int fd;
 };
 
@@ -69,10 +70,10 @@ drop_tap(struct priv_link *l, struct tap *t)
 
 /* NULL if there is none; one whose device was removed or renamed since is dropped. */
 static struct tap *
-find_tap(struct priv_link *l, const char *ifname)
+find_tap(struct priv_link *l, const char *ifname, unsigned lane)
 {
 	for (struct tap *t = l->taps; t < l->taps + l->n_taps; t++) {
-		if (strcmp(t->ifname, ifname) != 0)
+		if (t->lane != lane || strcmp(t->ifname, ifname) != 0)
 			continue;
 		if (priv_tap_is(t->fd, ifname))
 			return t;
@@ -83,7 +84,7 @@ find_tap(struct priv_link *l, const char *ifname)
 }
 
 static int
-add_tap(struct priv_link *l, const char *ifname, int fd)
+add_tap(struct priv_link *l, const char *ifname, unsigned lane, int fd)
 {
 	struct tap *taps;
 
@@ -93,7 +94,7 @@ add_tap(struct priv_link *l, const char *ifname, int fd)
 	if (!taps)
 		return -ENOMEM;
 	l->taps = taps;
-	taps[l->n_taps] = (struct tap){ .fd = fd };
+	taps[l->n_taps] = (struct tap){ .lane = lane, .fd = fd };
 	strcpy(taps[l->n_taps++].ifname, ifname);
 	return 0;
 }
@@ -193,9 +194,9 @@ get_bridge(struct priv_link *l, const char *bridge, struct rtnl_link *out, struc
 
 /* The kept queue of the device, or a new one: a descriptor that stays ours, or -errno. */
 static int
-attach(struct priv_link *l, const char *ifname, bool create, struct priv_answer *a)
+attach(struct priv_link *l, const char *ifname, unsigned lane, bool create, struct priv_answer *a)
 {
-	const struct tap *t = create ? NULL : find_tap(l, ifname);
+	const struct tap *t = create ? NULL : find_tap(l, ifname, lane);
 	int fd, err;
 	bool opened;
 
@@ -206,7 +207,7 @@ attach(struct priv_link *l, const char *ifname, bool create, struct priv_answer 
 		return privmsg_refuse(a, fd, "cannot %s TAP \"%s\": %s%s",
 		    create ? "create" : "attach to", ifname, opened ? "" : PRIV_TAP_DEVICE ": ",
 		    strerrordesc_np(-fd));
-	err = add_tap(l, ifname, fd);
+	err = add_tap(l, ifname, lane, fd);
 	if (err == 0)
 		return fd;
 	if (create)
@@ -247,7 +248,7 @@ priv_link_tap_open(
 	if (exists && !(link.tun.persist && link.tun.vnet_hdr && link.tun.multi_queue))
 		return privmsg_refuse(
 		    a, -EEXIST, "TAP \"%s\" exists, but not as vnetd makes them", q->ifname);
-	queue = attach(l, q->ifname, !exists, a);
+	queue = attach(l, q->ifname, 0, !exists, a);
 	if (queue < 0)
 		return queue;
 	err = configure(l, q, a);
@@ -263,18 +264,32 @@ priv_link_tap_open(
 }
 
 int
+priv_link_lane_open(struct priv_link *l, const struct priv_lane *q, struct priv_answer *a, int *fd)
+{
+	struct rtnl_link link;
+	int err = get_ours(l, q->ifname, &link, a), queue;
+
+	if (err)
+		return err;
+	queue = attach(l, q->ifname, q->lane, false, a);
+	if (queue < 0)
+		return queue;
+	*fd = queue;
+	return 0;
+}
+
+int
 priv_link_tap_delete(struct priv_link *l, const char *ifname, struct priv_answer *a)
 {
 	struct rtnl_link link;
 	struct rtnl_request r;
 	int err = get_ours(l, ifname, &link, a);
-	struct tap *t;
 
 	if (err)
 		return err;
-	t = find_tap(l, ifname);
-	if (t)
-		drop_tap(l, t);
+	for (size_t i = l->n_taps; i-- > 0;)
+		if (strcmp(l->taps[i].ifname, ifname) == 0)
+			drop_tap(l, &l->taps[i]);
 	err = netlink_request(l->netlink, rtnl_del_link(&r, link.ifindex), NULL, NULL);
 	return err ? failed(l, a, err, "cannot delete device \"%s\"", ifname) : 0;
 }
@@ -341,7 +356,8 @@ priv_link_delete_all(struct priv_link *l, priv_link_each_fn *each, void *arg)
 }
 
 int
-priv_link_keep_tap(struct priv_link *l, const char *ifname, int fd, struct priv_answer *a)
+priv_link_keep_tap(
+    struct priv_link *l, const char *ifname, unsigned lane, int fd, struct priv_answer *a)
 {
 	struct rtnl_link link;
 	int err = get_ours(l, ifname, &link, a);
@@ -351,9 +367,9 @@ priv_link_keep_tap(struct priv_link *l, const char *ifname, int fd, struct priv_
 	if (!priv_tap_is(fd, ifname))
 		return privmsg_refuse(
 		    a, -EINVAL, "the descriptor is not a queue of TAP \"%s\"", ifname);
-	if (find_tap(l, ifname))
+	if (find_tap(l, ifname, lane))
 		return privmsg_refuse(a, -EEXIST, "a queue of TAP \"%s\" is kept already", ifname);
-	err = add_tap(l, ifname, fd);
+	err = add_tap(l, ifname, lane, fd);
 	return err ? privmsg_refuse(
 			 a, err, "cannot keep TAP \"%s\": %s", ifname, strerrordesc_np(-err))
 		   : 0;

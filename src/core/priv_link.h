@@ -4,7 +4,7 @@
 /*
  * The network devices that priv makes and changes for the engine. Ours, and no other is changed, is
  * a TAP that belongs to the engine's user; bridges are made, given ports and removed, but never
- * taken from anybody. Owns a queue of every TAP of ours. In priv.
+ * taken from anybody. Owns the queues of every TAP of ours. In priv.
  */
 
 #include <sys/types.h>
@@ -33,5 +33,9 @@ int priv_link_bridge_delete(struct priv_link *l, const char *bridge, struct priv
 int priv_link_bridge_port(struct priv_link *l, const struct priv_port *q, struct priv_answer *a);
 int priv_link_addr_add(struct priv_link *l, const struct priv_addr *q, struct priv_answer *a);
 int priv_link_addr_delete(struct priv_link *l, const struct priv_addr *q, struct priv_answer *a);
-/* Takes fd on success, as the queue of that TAP. */
-int priv_link_keep_tap(struct priv_link *l, const char *ifname, int fd, struct priv_answer *a);
+/* Another queue of a TAP that is there; *fd stays ours. */
+int priv_link_lane_open(
+    struct priv_link *l, const struct priv_lane *q, struct priv_answer *a, int *fd);
+/* Takes fd on success, as that queue of that TAP. */
+int priv_link_keep_tap(
+    struct priv_link *l, const char *ifname, unsigned lane, int fd, struct priv_answer *a);

@@ -2,6 +2,7 @@
 #include "core/priv_socket.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <string.h>
@@ -58,20 +59,58 @@ close_failed(int fd)
 	return err;
 }
 
-int
-priv_socket_udp(sa_family_t family, uint16_t port)
+static int
+open_udp(sa_family_t family, uint16_t port, bool share)
 {
 	const struct endpoint any = { .ip.family = family, .port = port };
 	struct sockaddr_storage sa;
 	socklen_t len = endpoint_to_sockaddr(&any, &sa);
 	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+	int one = 1;
 
 	if (fd < 0)
 		return -errno;
+	if (set_options(fd, family) < 0 ||
+	    (share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0) ||
+	    bind(fd, (struct sockaddr *)&sa, len) < 0)
+		return close_failed(fd);
+	return fd;
+}
+
+int
+priv_socket_udp(sa_family_t family, uint16_t port)
+{
 	/*
 	 * No SO_REUSEPORT: with it a second daemon of the same user would silently share the port.
 	 */
-	if (set_options(fd, family) < 0 || bind(fd, (struct sockaddr *)&sa, len) < 0)
+	return open_udp(family, port, false);
+}
+
+/* The program sees the datagram without its headers; from one that is shorter it returns 0. */
+static int
+steer(int fd, unsigned lane)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, PRIV_LANE_MASK),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, lane, 1, 0),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
+}
+
+int
+priv_socket_share(int first, sa_family_t family, uint16_t port, unsigned lane)
+{
+	int one = 1, fd;
+
+	if (setsockopt(first, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
+		return -errno;
+	fd = open_udp(family, port, true);
+	if (fd >= 0 && steer(fd, lane) < 0)
 		return close_failed(fd);
 	return fd;
 }

@@ -412,6 +412,38 @@ privcli_keep_fd(struct privcli *c, enum priv_keep what, const char *ifname, int 
 	return err ? err : call(c, PRIV_KEEP_FD, &q, sizeof(q), fd, &a, NULL);
 }
 
+static int
+lane_call(struct privcli *c, enum priv_request type, const struct priv_lane *lane,
+    const char *ifname, int pass_fd, int *fd)
+{
+	struct priv_lane q = *lane;
+	struct priv_answer a;
+	int err = q.what == PRIV_KEEP_TAP ? set_name(c, q.ifname, ifname) : 0;
+
+	return err ? err : call(c, type, &q, sizeof(q), pass_fd, &a, fd);
+}
+
+int
+privcli_lane_open(
+    struct privcli *c, enum priv_keep what, const char *ifname, unsigned lane, int *fd)
+{
+	int got = -1, err = lane_call(c, PRIV_LANE_OPEN,
+			  &(struct priv_lane){ .what = what, .lane = lane }, ifname, -1, &got);
+
+	if (!err && got < 0)
+		err = fail(c, -EPROTO, "no descriptor came");
+	if (!err)
+		*fd = got;
+	return err;
+}
+
+int
+privcli_lane_keep(struct privcli *c, enum priv_keep what, const char *ifname, unsigned lane, int fd)
+{
+	return lane_call(
+	    c, PRIV_LANE_KEEP, &(struct priv_lane){ .what = what, .lane = lane }, ifname, fd, NULL);
+}
+
 /* --- bytes --- */
 
 static int

@@ -95,6 +95,19 @@ int privcli_sockets(struct privcli *c, uint16_t port, struct priv_sockets *out);
 enum priv_keep { PRIV_KEEP_UDP4, PRIV_KEEP_UDP6, PRIV_KEEP_TAP };
 int privcli_keep_fd(struct privcli *c, enum priv_keep what, const char *ifname, int fd);
 
+/* --- lanes: what further workers read, and send through --- */
+
+/*
+ * Another queue of the TAP, or another socket on the port of the first one, which are to be asked
+ * for in order: ESP of the SPIs that say so comes there (priv_socket.h). 0, and *fd is the
+ * caller's, or -errno.
+ */
+int privcli_lane_open(
+    struct privcli *c, enum priv_keep what, const char *ifname, unsigned lane, int *fd);
+/* As privcli_keep_fd(). */
+int privcli_lane_keep(
+    struct privcli *c, enum priv_keep what, const char *ifname, unsigned lane, int fd);
+
 /* --- bytes that priv keeps without looking at them --- */
 
 /*

@@ -76,6 +76,16 @@ kept_error(const struct priv_kept *q)
 }
 
 static const char *
+lane_error(const struct priv_lane *q)
+{
+	if (q->what > PRIV_KEEP_TAP)
+		return "a descriptor of no kind";
+	if (q->lane < 1 || q->lane >= LANES_MAX)
+		return "a lane out of range";
+	return q->what == PRIV_KEEP_TAP ? name_error(q->ifname) : NULL;
+}
+
+static const char *
 blob_error(const struct priv_blob *q)
 {
 	return q->len > PRIV_BLOB_MAX ? "too many bytes" : NULL;
@@ -249,6 +259,9 @@ body_error(const struct ipc_msg *m)
 		return socket_error(body);
 	case PRIV_KEEP_FD:
 		return kept_error(body);
+	case PRIV_LANE_OPEN:
+	case PRIV_LANE_KEEP:
+		return lane_error(body);
 	case PRIV_STATE_STORE:
 	case PRIV_MEMO_STORE:
 		return blob_error(body);

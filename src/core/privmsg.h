@@ -15,6 +15,7 @@
 #include "base/ipc.h"
 #include "base/vnetid.h"
 #include "core/kernelcli.h"
+#include "core/options.h"
 
 #define PRIV_MTU_MIN  68
 #define PRIV_MTU_MAX  65521 /* a TAP's: 65535 less the Ethernet header */
@@ -57,6 +58,13 @@ struct priv_socket {
 
 struct priv_kept {
 	uint32_t what;		       /* enum priv_keep */
+	char ifname[VNET_IFNAME_SIZE]; /* of a TAP, else "" */
+};
+
+/* What the engine's further workers read, and send through. */
+struct priv_lane {
+	uint32_t what;		       /* enum priv_keep */
+	uint32_t lane;		       /* 1 to LANES_MAX - 1 */
 	char ifname[VNET_IFNAME_SIZE]; /* of a TAP, else "" */
 };
 
@@ -125,7 +133,9 @@ struct priv_kernel_probe {
 	X(KERNEL_MEMBER_DELETE, struct priv_kernel_member, false) \
 	X(KERNEL_FLOW_SET, struct kernel_flow, false)             \
 	X(KERNEL_FLOW_DELETE, struct priv_kernel_flow, false)     \
-	X(KERNEL_PROBE, struct priv_kernel_probe, false)
+	X(KERNEL_PROBE, struct priv_kernel_probe, false)          \
+	X(LANE_OPEN, struct priv_lane, false)                     \
+	X(LANE_KEEP, struct priv_lane, true)
 
 enum priv_request {
 	PRIV_ANSWER, /* the other way: struct priv_answer, with the descriptor that was asked for */

@@ -56,6 +56,7 @@ const char *const fuzz_classes[] = {
 	"a port out of range",
 	"a socket of no kind",
 	"a descriptor of no kind",
+	"a lane out of range",
 	"too many bytes",
 	"a flag that is none",
 	"a peer out of range",
@@ -220,6 +221,14 @@ expect_kernel_request(const struct ipc_msg *m)
 }
 
 static void
+expect_lane(const struct priv_lane *q)
+{
+	expect(q->what <= PRIV_KEEP_TAP && q->lane > 0 && q->lane < LANES_MAX);
+	if (q->what == PRIV_KEEP_TAP)
+		expect_name(q->ifname);
+}
+
+static void
 expect_request(const struct ipc_msg *m)
 {
 	const void *body = m->body;
@@ -246,6 +255,10 @@ expect_request(const struct ipc_msg *m)
 		break;
 	case PRIV_KEEP_FD:
 		expect(((const struct priv_kept *)body)->what <= PRIV_KEEP_TAP && m->fd >= 0);
+		break;
+	case PRIV_LANE_OPEN:
+	case PRIV_LANE_KEEP:
+		expect_lane(body);
 		break;
 	case PRIV_STATE_STORE:
 	case PRIV_MEMO_STORE:

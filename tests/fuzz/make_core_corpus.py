@@ -120,7 +120,8 @@ OPTIONS, CHANNEL, START, READY, FAILED, STOP, RELOAD, SHUTDOWN, PIDS, PING, PONG
 (KERNEL_FIND, KERNEL_START, KERNEL_STOP, KERNEL_VNET_ADD, KERNEL_VNET_DELETE, KERNEL_PEER_ADD, KERNEL_PEER_DELETE,
  KERNEL_SA_ADD, KERNEL_SA_DELETE, KERNEL_SA_COUNT, KERNEL_MEMBER_ADD, KERNEL_MEMBER_DELETE, KERNEL_FLOW_SET,
  KERNEL_FLOW_DELETE, KERNEL_PROBE) = range(16, 31)
-SIZEOF_OPTIONS = 4 * 256 + 64 + 6
+LANE_OPEN, LANE_KEEP = range(31, 33)
+SIZEOF_OPTIONS = 4 * 256 + 64 + 6 + 2 + 4
 UDP4, UDP6, TAP = range(3)
 BLOB_MAX = 16 << 20
 
@@ -219,6 +220,13 @@ def process():
     ask("reject-keep-kind", KEEP_FD, struct.pack("=I", 3) + bytes(16), 1)
     ask("reject-keep-name", KEEP_FD, struct.pack("=I", TAP) + bytes(16), 1)
     ask("reject-blob", MEMO_STORE, struct.pack("=QQ", 0, BLOB_MAX + 1), 1)
+    ask("lane-socket", LANE_OPEN, struct.pack("=II", UDP6, 1) + bytes(16))
+    ask("lane-queue", LANE_OPEN, struct.pack("=II", TAP, 15) + name)
+    ask("lane-keep", LANE_KEEP, struct.pack("=II", TAP, 2) + name, 1)
+    ask("reject-lane-kind", LANE_OPEN, struct.pack("=II", 3, 1) + name)
+    ask("reject-lane-0", LANE_OPEN, struct.pack("=II", UDP4, 0) + bytes(16))
+    ask("reject-lane-16", LANE_KEEP, struct.pack("=II", UDP4, 16) + bytes(16), 1)
+    ask("reject-lane-name", LANE_OPEN, struct.pack("=II", TAP, 1) + bytes(16))
     kernel(ask, name, mac)
 
 

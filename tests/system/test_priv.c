@@ -465,6 +465,114 @@ test_keep_fd(void **state)
 	delete_tap("vnif0098");
 }
 
+/* --- lanes --- */
+
+#define LANES 3
+
+static int
+open_lane(enum priv_keep what, const char *name, unsigned lane)
+{
+	int fd;
+
+	if (privcli_lane_open(cli, what, name, lane, &fd) != 0)
+		fail_msg("%s", privcli_error(cli));
+	return fd;
+}
+
+/* A datagram that begins with these bytes comes to that socket, and to no other. */
+static void
+assert_steered(const int fds[static LANES], const char *bytes, size_t len, unsigned lane)
+{
+	int from = socket(AF_INET, SOCK_DGRAM, 0);
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons(PORT),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	char buf[16];
+
+	assert_int_equal(
+	    sendto(from, bytes, len, 0, (struct sockaddr *)&to, sizeof(to)), (ssize_t)len);
+	for (unsigned i = 0; i < LANES; i++)
+		assert_int_equal(recv(fds[i], buf, sizeof(buf), MSG_DONTWAIT),
+		    i == lane ? (ssize_t)len : (ssize_t)-1);
+	close(from);
+}
+
+static void
+test_lane_sockets(void **state)
+{
+	struct priv_sockets s, again;
+	int fds[LANES], fd, udp6;
+
+	(void)state;
+	assert_error(privcli_lane_open(cli, PRIV_KEEP_UDP4, "", 1, &fd), -EINVAL,
+	    "socket 1 before socket 0");
+	s = open_sockets(PORT);
+	assert_error(privcli_lane_open(cli, PRIV_KEEP_UDP4, "", 2, &fd), -EINVAL,
+	    "socket 2 before socket 1");
+	fds[0] = s.udp4;
+	for (unsigned i = 1; i < LANES; i++)
+		fds[i] = open_lane(PRIV_KEEP_UDP4, "", i);
+	udp6 = open_lane(PRIV_KEEP_UDP6, "", 1);
+	for (unsigned round = 0; round < 8; round++) { /* from another port each time */
+		assert_steered(fds, "\x12\x34\x56\x70 esp", 8, 0);
+		assert_steered(fds, "\x12\x34\x56\x71 esp", 8, 1);
+		assert_steered(fds, "\x12\x34\x56\xe2 esp", 8, 2);
+		assert_steered(fds, "\x12\x34\x56\x73 esp", 8, 0); /* nobody has lane 3 */
+		assert_steered(fds, "\0\0\0\0 control", 12, 0);
+		assert_steered(fds, "\x08\0\0\0 clear", 10, 0);
+		assert_steered(fds, "\xff", 1, 0);
+		assert_steered(fds, "", 0, 0);
+	}
+	/* Those that share the port are all this daemon's. */
+	assert_int_equal(priv_socket_udp(AF_INET, PORT), -EADDRINUSE);
+
+	restart_server();
+	assert_error(privcli_sockets(cli, PORT, &again), -EADDRINUSE, "is in use");
+	assert_int_equal(privcli_keep_fd(cli, PRIV_KEEP_UDP4, NULL, s.udp4), 0);
+	assert_error(privcli_lane_keep(cli, PRIV_KEEP_UDP4, "", 1, udp6), -EINVAL, "not the socket");
+	for (unsigned i = 1; i < LANES; i++)
+		assert_int_equal(privcli_lane_keep(cli, PRIV_KEEP_UDP4, "", i, fds[i]), 0);
+	assert_error(privcli_lane_keep(cli, PRIV_KEEP_UDP4, "", 1, fds[1]), -EEXIST, "kept already");
+	fd = open_lane(PRIV_KEEP_UDP4, "", 2);
+	assert_true(inode(fd) == inode(fds[2]));
+	assert_steered(fds, "\x12\x34\x56\x72", 4, 2);
+	close(fd);
+	close(udp6);
+	for (unsigned i = 1; i < LANES; i++)
+		close(fds[i]);
+	close_sockets(&s);
+}
+
+static void
+test_lane_queues(void **state)
+{
+	struct priv_tap tap;
+	int fds[LANES], fd;
+
+	(void)state;
+	assert_error(privcli_lane_open(cli, PRIV_KEEP_TAP, "vnif0097", 1, &fd), -ENODEV,
+	    "no device \"vnif0097\"");
+	assert_error(
+	    privcli_lane_open(cli, PRIV_KEEP_TAP, "lo", 1, &fd), -EPERM, "is not a vnet's");
+	tap = open_tap("vnif0097", 1420);
+	for (unsigned i = 1; i < LANES; i++)
+		fds[i] = open_lane(PRIV_KEEP_TAP, "vnif0097", i);
+	close(open_lane(PRIV_KEEP_TAP, "vnif0097", 1)); /* the same one */
+	assert_true(netns_ip_says("link show vnif0097", "\"numqueues\":3"));
+	restart_server();
+	assert_int_equal(privcli_keep_fd(cli, PRIV_KEEP_TAP, "vnif0097", tap.fd), 0);
+	for (unsigned i = 1; i < LANES; i++)
+		assert_int_equal(
+		    privcli_lane_keep(cli, PRIV_KEEP_TAP, "vnif0097", i, fds[i]), 0);
+	assert_error(
+	    privcli_lane_keep(cli, PRIV_KEEP_TAP, "vnif0097", 1, fds[1]), -EEXIST, "kept already");
+	for (unsigned i = 1; i < LANES; i++)
+		close(fds[i]);
+	close(tap.fd);
+	assert_true(netns_ip_says("link show vnif0097", "\"numqueues\":3"));
+	delete_tap("vnif0097");
+}
+
 /* --- bytes --- */
 
 static void
@@ -662,6 +770,8 @@ main(void)
 		TEST(test_sockets),
 		TEST(test_port_in_use),
 		TEST(test_keep_fd),
+		TEST(test_lane_sockets),
+		TEST(test_lane_queues),
 		TEST(test_state),
 		TEST(test_memo_and_config),
 		TEST(test_wrong_requests),

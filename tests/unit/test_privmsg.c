@@ -172,6 +172,27 @@ test_sockets(void **state)
 }
 
 static void
+test_lanes(void **state)
+{
+	struct priv_lane q = { .what = PRIV_KEEP_UDP6, .lane = 1 };
+
+	(void)state;
+	assert_null(ERROR_OF(PRIV_LANE_OPEN, q));
+	assert_null(error_of(PRIV_LANE_KEEP, &q, sizeof(q), 9));
+	q.lane = 0;
+	assert_wrong(ERROR_OF(PRIV_LANE_OPEN, q), "lane");
+	q.lane = LANES_MAX;
+	assert_wrong(error_of(PRIV_LANE_KEEP, &q, sizeof(q), 9), "lane");
+	q.lane = LANES_MAX - 1;
+	q.what = PRIV_KEEP_TAP;
+	assert_wrong(ERROR_OF(PRIV_LANE_OPEN, q), "name");
+	strcpy(q.ifname, "vnif0097");
+	assert_null(ERROR_OF(PRIV_LANE_OPEN, q));
+	q.what = PRIV_KEEP_TAP + 1;
+	assert_wrong(ERROR_OF(PRIV_LANE_OPEN, q), "no kind");
+}
+
+static void
 test_blobs(void **state)
 {
 	struct priv_blob q = { .len = PRIV_BLOB_MAX };
@@ -204,6 +225,7 @@ main(void)
 		cmocka_unit_test(test_tap),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_sockets),
+		cmocka_unit_test(test_lanes),
 		cmocka_unit_test(test_blobs),
 		cmocka_unit_test(test_refuse),
 	};
