@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define CACHE_LINE 64
+#define CACHE_LINE	64
+#define SIZE_WITH(room) (PACKET_HEADROOM + (room) + PACKET_TAILROOM)
 
-/* All buffers of one size. */
-struct shelf {
+/* All packets with buffers of one size, or without. */
+struct packet_shelf {
+	struct packet_pool *pool;
 	uint8_t *packets; /* untouched from n_used on */
 	size_t stride;
-	size_t size;	     /* of a packet's buffer */
 	size_t n_used;	     /* ever taken */
 	struct packet *free; /* last in, first out: what is warm is used again */
 };
@@ -19,17 +20,17 @@ struct shelf {
 struct packet_pool {
 	size_t count;
 	size_t n_out; /* in use */
-	struct shelf small, large;
+	struct packet_shelf parts, small, large;
 };
 
 static bool
-shelf_init(struct shelf *s, size_t count, size_t room)
+shelf_init(struct packet_shelf *s, struct packet_pool *pool, size_t size)
 {
 	size_t total;
 
-	s->size = PACKET_HEADROOM + room + PACKET_TAILROOM;
-	s->stride = (sizeof(struct packet) + s->size + CACHE_LINE - 1) & -(size_t)CACHE_LINE;
-	if (__builtin_mul_overflow(count, s->stride, &total))
+	s->pool = pool;
+	s->stride = (sizeof(struct packet) + size + CACHE_LINE - 1) & -(size_t)CACHE_LINE;
+	if (__builtin_mul_overflow(pool->count, s->stride, &total))
 		return false;
 	s->packets = mmap(NULL, total, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -39,10 +40,10 @@ shelf_init(struct shelf *s, size_t count, size_t room)
 }
 
 static void
-shelf_fini(struct shelf *s, size_t count)
+shelf_fini(struct packet_shelf *s)
 {
 	if (s->packets)
-		munmap(s->packets, count * s->stride);
+		munmap(s->packets, s->pool->count * s->stride);
 }
 
 struct packet_pool *
@@ -53,8 +54,9 @@ packet_pool_new(size_t count)
 	if (!pool)
 		return NULL;
 	pool->count = count;
-	if (!shelf_init(&pool->small, count, PACKET_SMALL_ROOM) ||
-	    !shelf_init(&pool->large, count, PACKET_ROOM)) {
+	if (!shelf_init(&pool->parts, pool, 0) ||
+	    !shelf_init(&pool->small, pool, SIZE_WITH(PACKET_SMALL_ROOM)) ||
+	    !shelf_init(&pool->large, pool, SIZE_WITH(PACKET_ROOM))) {
 		packet_pool_free(pool);
 		return NULL;
 	}
@@ -66,8 +68,9 @@ packet_pool_free(struct packet_pool *pool)
 {
 	if (!pool)
 		return;
-	shelf_fini(&pool->small, pool->count);
-	shelf_fini(&pool->large, pool->count);
+	shelf_fini(&pool->parts);
+	shelf_fini(&pool->small);
+	shelf_fini(&pool->large);
 	free(pool);
 }
 
@@ -78,38 +81,62 @@ packet_pool_available(const struct packet_pool *pool)
 }
 
 static struct packet *
-take(struct packet_pool *pool, struct shelf *s)
+take(struct packet_shelf *s)
 {
 	struct packet *p = s->free;
 
-	if (pool->n_out == pool->count)
+	if (s->pool->n_out == s->pool->count)
 		return NULL;
-	pool->n_out++;
+	s->pool->n_out++;
 	if (p) {
 		s->free = p->next;
 	} else {
 		/* Aligned: mmap()'s, and strides of cache lines. */
 		p = (void *)(s->packets + s->n_used++ * s->stride);
-		p->pool = pool;
-		p->size = s->size;
+		p->shelf = s;
+		p->start = p->buf;
+		p->end = (uint8_t *)p + s->stride;
 	}
-	p->data = p->buf + PACKET_HEADROOM;
-	p->len = 0;
 	p->next = NULL;
 	p->checked = false;
+	return p;
+}
+
+static struct packet *
+take_empty(struct packet_shelf *s)
+{
+	struct packet *p = take(s);
+
+	if (p) {
+		p->data = p->start + PACKET_HEADROOM;
+		p->len = 0;
+	}
 	return p;
 }
 
 struct packet *
 packet_get(struct packet_pool *pool)
 {
-	return take(pool, &pool->large);
+	return take_empty(&pool->large);
 }
 
 struct packet *
 packet_get_for(struct packet_pool *pool, size_t n)
 {
-	return take(pool, n <= PACKET_SMALL_ROOM ? &pool->small : &pool->large);
+	return take_empty(n <= PACKET_SMALL_ROOM ? &pool->small : &pool->large);
+}
+
+struct packet *
+packet_get_part(struct packet_pool *pool, uint8_t *data, size_t n)
+{
+	struct packet *p = take(&pool->parts);
+
+	if (!p)
+		return NULL;
+	p->data = p->start = data;
+	p->len = n;
+	p->end = data + n;
+	return p;
 }
 
 void
@@ -117,17 +144,15 @@ packet_put(struct packet *p)
 {
 	if (!p)
 		return;
-	struct packet_pool *pool = p->pool;
-	struct shelf *s = p->size == pool->small.size ? &pool->small : &pool->large;
-	p->next = s->free;
-	s->free = p;
-	pool->n_out--;
+	p->next = p->shelf->free;
+	p->shelf->free = p;
+	p->shelf->pool->n_out--;
 }
 
 uint8_t *
 packet_push(struct packet *p, size_t n)
 {
-	if (n > (size_t)(p->data - p->buf))
+	if (n > (size_t)(p->data - p->start))
 		return NULL;
 	p->data -= n;
 	p->len += n;
@@ -149,7 +174,7 @@ packet_append(struct packet *p, size_t n)
 {
 	uint8_t *end = p->data + p->len;
 
-	if (n > (size_t)(p->buf + p->size - end))
+	if (n > (size_t)(p->end - end))
 		return NULL;
 	p->len += n;
 	return end;
@@ -167,8 +192,8 @@ packet_trim(struct packet *p, size_t n)
 uint8_t *
 packet_reset(struct packet *p, size_t *room)
 {
-	p->data = p->buf + PACKET_HEADROOM;
+	p->data = p->start + PACKET_HEADROOM;
 	p->len = 0;
-	*room = p->size - PACKET_HEADROOM - PACKET_TAILROOM;
+	*room = (size_t)(p->end - p->data) - PACKET_TAILROOM;
 	return p->data;
 }

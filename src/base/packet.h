@@ -5,7 +5,7 @@
  * Packet buffers from a pool: one allocation at start, none per packet. A packet is a window (data,
  * len) in a buffer with room in front for all headers we ever push and behind for ESP's trailer, so
  * nothing is copied on the way. Buffers are of two sizes, since what is small and close together
- * stays in the caches. Single thread.
+ * stays in the caches; a part of a packet needs none. Single thread.
  */
 
 #include <stdbool.h>
@@ -25,14 +25,22 @@
 /* A frame of the usual MTU. */
 #define PACKET_SMALL_ROOM 1600
 
+/*
+ * For arrays as large as a batch, of which no more is read than was written: cleared first, as our
+ * hardening has it, they cost more than a small packet.
+ */
+#define UNCLEARED __attribute__((uninitialized))
+
+struct packet_shelf;
+
 struct packet {
 	uint8_t *data; /* start of what is valid */
 	size_t len;
 	struct packet *next; /* in the free list or in an owner's queue */
-	struct packet_pool *pool;
-	size_t size;  /* of buf */
-	bool checked; /* it holds a frame whose checksums somebody of our kind has made */
-	uint8_t buf[];
+	struct packet_shelf *shelf;
+	uint8_t *start, *end; /* of the buffer */
+	bool checked;	      /* it holds a frame whose checksums somebody of our kind has made */
+	uint8_t buf[] __attribute__((aligned(64))); /* so is data at first, which ciphers like */
 };
 
 struct packet_pool;
@@ -48,6 +56,11 @@ size_t packet_pool_available(const struct packet_pool *pool);
 struct packet *packet_get(struct packet_pool *pool);
 /* The same with room for n bytes, at most PACKET_ROOM: a small one, if that will do. */
 struct packet *packet_get_for(struct packet_pool *pool, size_t n);
+/*
+ * One that is n bytes of another from data on, which is not put back before it. It has no room
+ * around them. Not to be reset.
+ */
+struct packet *packet_get_part(struct packet_pool *pool, uint8_t *data, size_t n);
 /* Gives it back; takes NULL. */
 void packet_put(struct packet *p);
 /* Makes room for n bytes in front, returns the new start, or NULL without headroom. */

@@ -248,7 +248,7 @@ esp_payload(struct engine *e, struct assoc *a, struct packet *p, uint8_t next_he
 static void
 esp(struct engine *e, uint32_t spi, const struct datagram *d, struct packet **packets, size_t n)
 {
-	struct esp_opened opened[OPEN_BATCH];
+	UNCLEARED struct esp_opened opened[OPEN_BATCH];
 	struct assoc *a = assocs_open(&e->assocs, spi, &d->from, packets, n, opened, engine_now(e));
 
 	if (a == NULL)
@@ -342,21 +342,21 @@ next_part(struct engine *e, const struct datagram *d, size_t at)
 
 	if (at == 0 && left <= d->segment)
 		return whole;
-	p = e->ingress->n < HELD_MAX ? packet_get_for(e->pool, 0) : NULL;
+	p = e->ingress->n < HELD_MAX
+		? packet_get_part(e->pool, whole->data + at, left < d->segment ? left : d->segment)
+		: NULL;
 	if (p == NULL) {
 		stats_count(STAT_FRAME_NO_BUFFER);
 		return NULL;
 	}
 	e->ingress->held[e->ingress->n++] = p;
-	p->data = whole->data + at;
-	p->len = left < d->segment ? left : d->segment;
 	return p;
 }
 
 void
 ingress_datagram(struct engine *e, const struct datagram *d)
 {
-	struct packet *parts[OPEN_BATCH];
+	UNCLEARED struct packet *parts[OPEN_BATCH];
 	uint32_t spi = 0, open_spi = 0;
 	size_t n = 0, at = 0;
 

@@ -274,8 +274,8 @@ send_singly(struct family *f, const struct outgoing *o)
 static void
 flush(struct family *f)
 {
-	struct mmsghdr msgs[TRANSPORT_BATCH];
-	struct iovec iov[QUEUE_MAX];
+	UNCLEARED struct mmsghdr msgs[TRANSPORT_BATCH];
+	UNCLEARED struct iovec iov[QUEUE_MAX];
 	unsigned done = 0;
 
 	for (unsigned i = 0; i < f->n_out; i++)

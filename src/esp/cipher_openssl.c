@@ -1,40 +1,51 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * SHA1_Update() and the like: their contexts are plain structs, so a MAC begins with a copy of one.
+ * EVP_MAC allocates contexts for each packet, which is an eighth of the time of a long one and half
+ * of that of a short one.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include <endian.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/siphash.h"
 #include "esp/cipher_engine.h"
 
+#define BLOCK_LEN CBC_IV_LEN
+
+union hash {
+	SHA_CTX sha1;
+	SHA256_CTX sha256;
+};
+
 struct keys {
 	const struct suite *suite;
-	EVP_CIPHER_CTX *text; /* NULL: NULL cipher */
-	EVP_MAC_CTX *mac;     /* NULL: AEAD */
-	EVP_CIPHER_CTX *ivs;  /* key stream that is cut into IVs; NULL unless sending CBC */
+	EVP_CIPHER_CTX *text;	/* NULL: NULL cipher */
+	EVP_CIPHER_CTX *blocks; /* the same key, block by block; NULL unless sending CBC */
+	EVP_CIPHER_CTX *ivs;	/* key stream that is cut into IVs; NULL unless sending CBC */
+	union hash inner, outer, running; /* HMAC's states behind its key (RFC 2104) */
 	uint8_t salt[GCM_SALT_LEN];
 };
 
-static EVP_CIPHER *aes128_cbc, *aes128_ctr, *aes128_gcm, *aes256_gcm;
-static EVP_MAC *hmac;
-static EVP_MD *sha1, *sha256; /* held so that HMAC finds them by name without loading anything */
-static char sha1_name[] = "SHA1", sha256_name[] = "SHA256";
+static EVP_CIPHER *aes128_cbc, *aes128_ecb, *aes128_ctr, *aes128_gcm, *aes256_gcm;
 
 bool
 openssl_init(void)
 {
-	if (hmac)
+	if (aes256_gcm)
 		return true;
 	aes128_cbc = EVP_CIPHER_fetch(NULL, "AES-128-CBC", NULL);
+	aes128_ecb = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
 	aes128_ctr = EVP_CIPHER_fetch(NULL, "AES-128-CTR", NULL);
 	aes128_gcm = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL);
 	aes256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-	sha1 = EVP_MD_fetch(NULL, sha1_name, NULL);
-	sha256 = EVP_MD_fetch(NULL, sha256_name, NULL);
-	hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	return aes128_cbc && aes128_ctr && aes128_gcm && aes256_gcm && sha1 && sha256 && hmac;
+	return aes128_cbc && aes128_ecb && aes128_ctr && aes128_gcm && aes256_gcm;
 }
 
 const char *
@@ -69,20 +80,38 @@ cipher_ctx_new(const EVP_CIPHER *algorithm, const uint8_t *key, const uint8_t *i
 	return NULL;
 }
 
-static EVP_MAC_CTX *
-mac_ctx_new(const struct suite *s, const uint8_t *key)
+static bool
+is_sha1(const struct suite *s)
 {
-	EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(hmac);
-	char *digest = s->auth_key_len == 20 ? sha1_name : sha256_name;
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-		OSSL_PARAM_construct_end(),
-	};
+	return s->auth_key_len == SHA_DIGEST_LENGTH;
+}
 
-	if (ctx && EVP_MAC_init(ctx, key, s->auth_key_len, params) == 1)
-		return ctx;
-	EVP_MAC_CTX_free(ctx);
-	return NULL;
+static bool
+hash_update(const struct suite *s, union hash *h, const void *bytes, size_t len)
+{
+	return is_sha1(s) ? SHA1_Update(&h->sha1, bytes, len) == 1
+			  : SHA256_Update(&h->sha256, bytes, len) == 1;
+}
+
+static bool
+hash_final(const struct suite *s, union hash *h, uint8_t digest[static SHA256_DIGEST_LENGTH])
+{
+	return is_sha1(s) ? SHA1_Final(digest, &h->sha1) == 1
+			  : SHA256_Final(digest, &h->sha256) == 1;
+}
+
+static bool
+hmac_state(const struct suite *s, const uint8_t *key, uint8_t pad, union hash *h)
+{
+	uint8_t block[SHA_CBLOCK];
+
+	memset(block, pad, sizeof(block));
+	for (size_t i = 0; i < s->auth_key_len; i++)
+		block[i] ^= key[i];
+	bool ok = (is_sha1(s) ? SHA1_Init(&h->sha1) : SHA256_Init(&h->sha256)) == 1 &&
+		  hash_update(s, h, block, sizeof(block));
+	explicit_bzero(block, sizeof(block));
+	return ok;
 }
 
 /*
@@ -106,7 +135,7 @@ keys_free(void *keys)
 	struct keys *k = keys;
 
 	EVP_CIPHER_CTX_free(k->text);
-	EVP_MAC_CTX_free(k->mac);
+	EVP_CIPHER_CTX_free(k->blocks);
 	EVP_CIPHER_CTX_free(k->ivs);
 	explicit_bzero(k, sizeof(*k));
 	free(k);
@@ -123,12 +152,15 @@ keys_new(const struct suite *s, const uint8_t *keymat, bool sending)
 	if (s->enc_key_len > 0 &&
 	    !(k->text = cipher_ctx_new(text_algorithm(s), keymat, NULL, sending)))
 		goto fail;
+	if (s->iv_len == CBC_IV_LEN && sending &&
+	    (!(k->blocks = cipher_ctx_new(aes128_ecb, keymat, NULL, true)) ||
+		!(k->ivs = iv_stream_new())))
+		goto fail;
 	keymat += s->enc_key_len;
 	memcpy(k->salt, keymat, s->salt_len);
 	keymat += s->salt_len;
-	if (s->auth_key_len > 0 && !(k->mac = mac_ctx_new(s, keymat)))
-		goto fail;
-	if (s->iv_len == CBC_IV_LEN && sending && !(k->ivs = iv_stream_new()))
+	if (s->auth_key_len > 0 &&
+	    !(hmac_state(s, keymat, 0x36, &k->inner) && hmac_state(s, keymat, 0x5c, &k->outer)))
 		goto fail;
 	return k;
 fail:
@@ -148,6 +180,54 @@ openssl_unpredictable(void *keys, uint8_t *out, size_t len)
 
 /* --- steps --- */
 
+static void
+xor_block(uint8_t *out, const uint8_t *a, const uint8_t *b)
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a, BLOCK_LEN);
+	memcpy(y, b, BLOCK_LEN);
+	x[0] ^= y[0];
+	x[1] ^= y[1];
+	memcpy(out, x, BLOCK_LEN);
+}
+
+/*
+ * CBC waits for each block before the next, while a processor could work on eight at once. The next
+ * blocks of all packets are independent: so of 48 packets each takes a fifth of the time.
+ */
+static bool
+encrypt_lanes(struct keys *k, struct cipher_job *jobs, size_t n)
+{
+	uint8_t blocks[ENGINE_BATCH_MAX][BLOCK_LEN];
+	struct {
+		uint8_t *before, *last; /* the block before the next one: ciphertext or IV */
+	} lanes[ENGINE_BATCH_MAX];
+	size_t n_lanes = 0;
+	int len;
+
+	for (size_t i = 0; i < n; i++)
+		if (jobs[i].ok) {
+			lanes[n_lanes].before = jobs[i].esp + ESP_HEADER_LEN;
+			lanes[n_lanes].last = lanes[n_lanes].before + jobs[i].text_len;
+			n_lanes++;
+		}
+	while (n_lanes > 0) {
+		for (size_t i = 0; i < n_lanes; i++)
+			xor_block(blocks[i], lanes[i].before, lanes[i].before + BLOCK_LEN);
+		if (EVP_CipherUpdate(
+			k->blocks, blocks[0], &len, blocks[0], (int)(n_lanes * BLOCK_LEN)) != 1)
+			return false;
+		for (size_t i = n_lanes; i-- > 0;) {
+			lanes[i].before += BLOCK_LEN;
+			memcpy(lanes[i].before, blocks[i], BLOCK_LEN);
+			if (lanes[i].before == lanes[i].last)
+				lanes[i] = lanes[--n_lanes];
+		}
+	}
+	return true;
+}
+
 /* The direction is that of keys_new(). */
 static void
 cbc(void *keys, struct cipher_job *jobs, size_t n, bool encrypt)
@@ -155,7 +235,13 @@ cbc(void *keys, struct cipher_job *jobs, size_t n, bool encrypt)
 	struct keys *k = keys;
 	int len;
 
-	(void)encrypt;
+	if (encrypt && n > 1) {
+		bool ok = encrypt_lanes(k, jobs, n);
+
+		for (size_t i = 0; i < n; i++)
+			jobs[i].ok &= ok;
+		return;
+	}
 	for (size_t i = 0; i < n; i++) {
 		uint8_t *iv = jobs[i].esp + ESP_HEADER_LEN, *text = iv + CBC_IV_LEN;
 
@@ -170,15 +256,18 @@ mac_one(struct keys *k, struct cipher_job *job, bool esn)
 {
 	uint32_t high = htobe32((uint32_t)(job->seq >> 32));
 	size_t len = (size_t)ESP_HEADER_LEN + k->suite->iv_len + job->text_len;
-	uint8_t full[EVP_MAX_MD_SIZE];
-	size_t n;
+	uint8_t digest[SHA256_DIGEST_LENGTH];
 
-	if (EVP_MAC_init(k->mac, NULL, 0, NULL) != 1 ||
-	    EVP_MAC_update(k->mac, job->esp, len) != 1 ||
-	    (esn && EVP_MAC_update(k->mac, (const uint8_t *)&high, sizeof(high)) != 1) ||
-	    EVP_MAC_final(k->mac, full, &n, sizeof(full)) != 1)
+	k->running = k->inner;
+	if (!hash_update(k->suite, &k->running, job->esp, len) ||
+	    (esn && !hash_update(k->suite, &k->running, &high, sizeof(high))) ||
+	    !hash_final(k->suite, &k->running, digest))
 		return false;
-	memcpy(job->icv, full, k->suite->icv_len);
+	k->running = k->outer;
+	if (!hash_update(k->suite, &k->running, digest, k->suite->auth_key_len) ||
+	    !hash_final(k->suite, &k->running, digest))
+		return false;
+	memcpy(job->icv, digest, k->suite->icv_len);
 	return true;
 }
 

@@ -222,7 +222,7 @@ void
 esp_seal_batch(struct esp_out *sa, struct packet **p, size_t n, uint8_t next_header,
     enum esp_verdict *verdicts)
 {
-	struct cipher_job jobs[ESP_PART];
+	UNCLEARED struct cipher_job jobs[ESP_PART];
 
 	for (size_t done = 0; done < n; done += part(n - done))
 		seal_part(sa, p + done, part(n - done), next_header, jobs, verdicts + done);
@@ -231,7 +231,7 @@ esp_seal_batch(struct esp_out *sa, struct packet **p, size_t n, uint8_t next_hea
 void
 esp_open_batch(struct esp_in *sa, struct packet **p, size_t n, struct esp_opened *opened)
 {
-	struct cipher_job jobs[ESP_PART];
+	UNCLEARED struct cipher_job jobs[ESP_PART];
 
 	for (size_t done = 0; done < n; done += part(n - done))
 		open_part(sa, p + done, part(n - done), jobs, opened + done);

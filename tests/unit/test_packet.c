@@ -151,12 +151,39 @@ test_window_bounds(void **state)
 	packet_pool_free(pool);
 }
 
+static void
+test_part(void **state)
+{
+	struct packet_pool *pool = packet_pool_new(2);
+	struct packet *whole = packet_get(pool), *part;
+
+	(void)state;
+	memcpy(packet_append(whole, 6), "abcdef", 6);
+	assert_non_null(part = packet_get_part(pool, whole->data + 2, 3));
+	assert_null(packet_get_part(pool, whole->data, 1));
+	assert_int_equal(part->len, 3);
+	assert_memory_equal(part->data, "cde", 3);
+	assert_null(packet_push(part, 1));
+	assert_null(packet_append(part, 1));
+	assert_true(packet_pull(part, 1));
+	assert_true(packet_trim(part, 1));
+	assert_memory_equal(part->data, "d", 1);
+	assert_int_equal(part->len, 1);
+	assert_non_null(packet_push(part, 1));
+	assert_null(packet_push(part, 1));
+	packet_put(part);
+	packet_put(whole);
+	assert_int_equal(packet_pool_available(pool), 2);
+	packet_pool_free(pool);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_small),
+		cmocka_unit_test(test_part),
 		cmocka_unit_test(test_pool_refuses),
 		cmocka_unit_test(test_pool_is_lazy),
 		cmocka_unit_test(test_window),
