@@ -3,64 +3,6 @@
 
 #include <string.h>
 
-struct rcur
-rcur_init(const void *buf, size_t len)
-{
-	/* Never NULL, so that taking nothing from nothing is not an error. */
-	return (struct rcur){ .buf = buf ? buf : (const void *)"", .len = buf ? len : 0 };
-}
-
-const uint8_t *
-rcur_take(struct rcur *c, size_t n)
-{
-	const uint8_t *p;
-
-	if (c->bad || n > c->len - c->pos) {
-		c->bad = true;
-		return NULL;
-	}
-	p = c->buf + c->pos;
-	c->pos += n;
-	return p;
-}
-
-static uint64_t
-read_be(struct rcur *c, size_t n)
-{
-	const uint8_t *p = rcur_take(c, n);
-	uint64_t v = 0;
-
-	if (!p)
-		return 0;
-	for (size_t i = 0; i < n; i++)
-		v = v << 8 | p[i];
-	return v;
-}
-
-uint8_t
-rcur_u8(struct rcur *c)
-{
-	return (uint8_t)read_be(c, 1);
-}
-
-uint16_t
-rcur_be16(struct rcur *c)
-{
-	return (uint16_t)read_be(c, 2);
-}
-
-uint32_t
-rcur_be32(struct rcur *c)
-{
-	return (uint32_t)read_be(c, 4);
-}
-
-uint64_t
-rcur_be64(struct rcur *c)
-{
-	return read_be(c, 8);
-}
-
 void
 rcur_copy(struct rcur *c, void *dst, size_t n)
 {
@@ -72,18 +14,6 @@ rcur_copy(struct rcur *c, void *dst, size_t n)
 		memcpy(dst, p, n);
 	else
 		memset(dst, 0, n);
-}
-
-size_t
-rcur_left(const struct rcur *c)
-{
-	return c->bad ? 0 : c->len - c->pos;
-}
-
-bool
-rcur_ok(const struct rcur *c)
-{
-	return !c->bad;
 }
 
 bool

@@ -4,7 +4,8 @@
 /*
  * Bounded cursors over bytes, the only way wire data is read or written. All integers are
  * big-endian. The first error sticks: later reads give zero, later writes do nothing; the caller
- * asks once at the end, before it uses any value. Pure; borrows the buffer.
+ * asks once at the end, before it uses any value. Pure; borrows the buffer. What every packet needs
+ * is inline.
  */
 
 #include <stdbool.h>
@@ -25,18 +26,79 @@ struct wcur {
 	bool bad;
 };
 
-struct rcur rcur_init(const void *buf, size_t len);
-uint8_t rcur_u8(struct rcur *c);
-uint16_t rcur_be16(struct rcur *c);
-uint32_t rcur_be32(struct rcur *c);
-uint64_t rcur_be64(struct rcur *c);
+static inline struct rcur
+rcur_init(const void *buf, size_t len)
+{
+	/* Never NULL, so that taking nothing from nothing is not an error. */
+	return (struct rcur){ .buf = buf ? buf : (const void *)"", .len = buf ? len : 0 };
+}
+
+/* Steps over n bytes and returns where they start, or NULL on error. */
+static inline const uint8_t *
+rcur_take(struct rcur *c, size_t n)
+{
+	const uint8_t *p;
+
+	if (c->bad || n > c->len - c->pos) {
+		c->bad = true;
+		return NULL;
+	}
+	p = c->buf + c->pos;
+	c->pos += n;
+	return p;
+}
+
+static inline uint64_t
+rcur_be(struct rcur *c, size_t n)
+{
+	const uint8_t *p = rcur_take(c, n);
+	uint64_t v = 0;
+
+	for (size_t i = 0; p && i < n; i++)
+		v = v << 8 | p[i];
+	return v;
+}
+
+static inline uint8_t
+rcur_u8(struct rcur *c)
+{
+	return (uint8_t)rcur_be(c, 1);
+}
+
+static inline uint16_t
+rcur_be16(struct rcur *c)
+{
+	return (uint16_t)rcur_be(c, 2);
+}
+
+static inline uint32_t
+rcur_be32(struct rcur *c)
+{
+	return (uint32_t)rcur_be(c, 4);
+}
+
+static inline uint64_t
+rcur_be64(struct rcur *c)
+{
+	return rcur_be(c, 8);
+}
+
 /* Copies n bytes to dst; zeroes dst on error. */
 void rcur_copy(struct rcur *c, void *dst, size_t n);
-/* Steps over n bytes and returns where they start, or NULL on error. */
-const uint8_t *rcur_take(struct rcur *c, size_t n);
-size_t rcur_left(const struct rcur *c);
+
+static inline size_t
+rcur_left(const struct rcur *c)
+{
+	return c->bad ? 0 : c->len - c->pos;
+}
+
 /* No error so far. */
-bool rcur_ok(const struct rcur *c);
+static inline bool
+rcur_ok(const struct rcur *c)
+{
+	return !c->bad;
+}
+
 /* No error and nothing left: what a parser of a variable-length message must return. */
 bool rcur_done(const struct rcur *c);
 /* Marks the cursor bad, for a value the parser refuses. */

@@ -45,24 +45,6 @@ mac_format(const struct macaddr *mac, char buf[static MAC_STRLEN])
 }
 
 bool
-mac_is_multicast(const struct macaddr *mac)
-{
-	return mac->b[0] & 1;
-}
-
-bool
-mac_is_zero(const struct macaddr *mac)
-{
-	return mac_equal(mac, &(struct macaddr){ 0 });
-}
-
-bool
-mac_equal(const struct macaddr *a, const struct macaddr *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
-bool
 ether_addresses(const uint8_t *frame, size_t len, struct macaddr *dst, struct macaddr *src)
 {
 	struct rcur c = rcur_init(frame, len);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct macaddr {
 	uint8_t b[6];
@@ -21,9 +22,25 @@ struct macaddr {
 bool mac_parse(const char *text, struct macaddr *out);
 /* Lower case; writes into buf and returns it. */
 const char *mac_format(const struct macaddr *mac, char buf[static MAC_STRLEN]);
+
 /* Group bit: multicast or broadcast. */
-bool mac_is_multicast(const struct macaddr *mac);
-bool mac_is_zero(const struct macaddr *mac);
-bool mac_equal(const struct macaddr *a, const struct macaddr *b);
+static inline bool
+mac_is_multicast(const struct macaddr *mac)
+{
+	return mac->b[0] & 1;
+}
+
+static inline bool
+mac_equal(const struct macaddr *a, const struct macaddr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static inline bool
+mac_is_zero(const struct macaddr *mac)
+{
+	return mac_equal(mac, &(struct macaddr){ 0 });
+}
+
 /* Addresses of a frame; false if it is shorter than an Ethernet header. */
 bool ether_addresses(const uint8_t *frame, size_t len, struct macaddr *dst, struct macaddr *src);
