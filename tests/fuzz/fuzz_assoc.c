@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One host's associations under somebody who owns the network and the clock. There is an honest peer, so that
- * handshakes can succeed; the input says what of its datagrams arrives when, from where and how altered,
- * and adds its own. An op is a letter and its arguments, see the cases of step().
+ * One host's associations under somebody who owns the network and the clock. There is an honest
+ * peer, so that handshakes can succeed; the input says what of its datagrams arrives when, from
+ * where and how altered, and adds its own. An op is a letter and its arguments, see the cases of
+ * step().
+ *
+ * The model is a list of what the peer agreed to: whatever happens, we use no keys that are not on
+ * it, no message 1 leads to two of its entries, and no packet is delivered twice.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +19,15 @@
 #include "keys/keysd.h"
 #include "keys/noise.h"
 
-enum { RING = 128, ANSWERS = 256, PACKETS = 8, DATAGRAM_MAX = 512, STEPS_MAX = 4000 };
+enum {
+	RING = 128,
+	ANSWERS = 256,
+	PACKETS = 8,
+	DATAGRAM_MAX = 512,
+	STEPS_MAX = 4000,
+	DEALS = 1024,
+	DELIVERED = 4096
+};
 
 /* Counters that the input can reach. */
 #define CLASSES(X)         \
@@ -89,8 +101,20 @@ struct host {
 	size_t n_answers;
 };
 
+/* A pair of the peer: the keys of its first SA towards us, and the message 1 that led to it. */
+struct deal {
+	uint8_t keymat[SUITE_KEYMAT_MAX];
+	bool used; /* we confirmed it: by that message, if it was the peer's */
+	uint64_t start;
+	uint32_t attempt; /* 0: ours */
+};
+
 static struct monotime now;
 static struct host us, peer;
+static struct deal deals[DEALS];
+static size_t n_deals;
+static uint64_t delivered[DELIVERED]; /* SPI and sequence number */
+static size_t n_delivered;
 
 /* --- what a host asks for --- */
 
@@ -301,6 +325,20 @@ receive_payload(struct host *h, struct assoc *a, const struct packet *p)
 		op_probe(h, a, &a->ep, nonce);
 }
 
+/* The head of a packet that opened. */
+static void
+note_delivered(const uint8_t head[static 8])
+{
+	uint64_t name;
+
+	memcpy(&name, head, sizeof(name));
+	for (size_t i = 0; i < n_delivered; i++)
+		if (delivered[i] == name)
+			abort();
+	if (n_delivered < DELIVERED)
+		delivered[n_delivered++] = name;
+}
+
 static void
 receive_esp(
     struct host *h, const struct endpoint *from, uint32_t spi, const uint8_t *bytes, size_t len)
@@ -315,6 +353,8 @@ receive_esp(
 	memcpy(packet_reset(p, &room), bytes, len);
 	p->len = len;
 	a = assocs_open(&h->as, spi, from, &p, 1, &opened, now);
+	if (a != NULL && h == &us)
+		note_delivered(bytes);
 	if (a != NULL && opened.next_header == ESP_NEXT_UDP)
 		receive_payload(h, a, p);
 	packet_put(p);
@@ -489,6 +529,54 @@ step(struct rcur *r)
 	}
 }
 
+static struct deal *
+deal_of(const uint8_t keymat[static SUITE_KEYMAT_MAX])
+{
+	for (size_t i = 0; i < n_deals; i++)
+		if (memcmp(deals[i].keymat, keymat, SUITE_KEYMAT_MAX) == 0)
+			return &deals[i];
+	return NULL;
+}
+
+static void
+note_deals(void)
+{
+	for (const struct assoc *a = peer.as.first; a != NULL; a = a->next)
+		for (const struct sa_pair *p = a->pairs; p != NULL; p = p->next)
+			if (n_deals < DEALS && deal_of(p->out[0].keymat) == NULL)
+				memcpy(deals[n_deals++].keymat, p->out[0].keymat, SUITE_KEYMAT_MAX);
+}
+
+static void
+check_deal(const struct sa_pair *p)
+{
+	struct deal *d = deal_of(p->in[0].keymat);
+
+	if (d == NULL || d->used) {
+		if (d == NULL && n_deals < DEALS)
+			abort();
+		return;
+	}
+	for (size_t i = 0; i < n_deals && p->attempt != 0; i++)
+		if (deals[i].used && deals[i].start == p->peer_start &&
+		    deals[i].attempt == p->attempt)
+			abort();
+	d->used = true;
+	d->start = p->peer_start;
+	d->attempt = p->attempt;
+}
+
+/* Those that a packet has confirmed. */
+static void
+check_deals(void)
+{
+	note_deals();
+	for (const struct assoc *a = us.as.first; a != NULL; a = a->next)
+		for (const struct sa_pair *p = a->pairs; p != NULL; p = p->next)
+			if (p->state == SA_ACTIVE || p->state == SA_DRAINING)
+				check_deal(p);
+}
+
 /* Every SPI belongs to a pair, an attempt or a job. */
 static void
 check(const struct assocs *as)
@@ -528,7 +616,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (!noise_global_init() || !cipher_global_init())
 		abort();
 	now = (struct monotime){ 1000000000 };
-	us.n_sent = peer.n_sent = 0;
+	us.n_sent = peer.n_sent = n_delivered = n_deals = 0;
+	memset(deals, 0, sizeof(deals));
 	for (unsigned i = 0; i < STAT_COUNT; i++)
 		stats[i] = stats_value(i);
 	for (unsigned i = 0; i < ESP_VERDICT_COUNT; i++)
@@ -538,6 +627,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	for (unsigned i = 0; i < STEPS_MAX && rcur_left(&r) > 0; i++) {
 		step(&r);
 		check(&us.as);
+		check_deals();
 	}
 	saw(stats, esp);
 	host_stop(&us);

@@ -225,6 +225,9 @@ def varp_files():
     yield "requested", up + op(LOCAL) + op(REQUEST, 1) + op(REQUEST, 1, mac=1, counter=3)
     yield "withdrawn", up + op(ANNOUNCE, 1, counter=2) + op(WITHDRAW, 2, counter=3) + op(
         WITHDRAW, 1, counter=2)
+    yield "withdrawn-at-once", up + op(ANNOUNCE, 1, counter=2) + op(WITHDRAW, 1, counter=2)
+    yield "vif-ages", up + acked + pass_ms(40000) + op(LOCAL) + pass_ms(59000) + pass_ms(4000)
+    yield "doubted", up + op(ANNOUNCE, 1, counter=3) + op(REMOTE, 2) + pass_ms(16000)
     yield "members", up + op(LOCAL) + op(ANNOUNCE, 1, mac=1) + op(DOWN, 1) + op(UP, 1)
     yield "vnet-down", up + op(LOCAL) + op(LOCAL, vnet=1) + op(VNET_DOWN) + op(FLUSH)
     yield "saturated", up + op(ANNOUNCE, 1, counter=7) + op(LOCAL) + op(ANNOUNCE, 0, counter=7)
