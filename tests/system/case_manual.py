@@ -19,7 +19,6 @@ from vnettest import BUILD, Skip, case, need, run, wait_until
 PAGES = {path.name: path.read_text() for path in sorted((ROOT / "man").glob("*.[1-9]"))}
 BLOCK = re.compile(r"^\.Bd -literal.*\n((?:.*\n)*?)\.Ed$", re.M)
 PATIENT = ("ping",)     # a LAN comes up within seconds
-ANSWERS = (0, 1, 3)     # of vn: done, refused, no vnetd; not: wrong usage
 
 
 def plain(text):
@@ -66,8 +65,9 @@ class Typist:
 
     def run(self, command, check=True, **options):
         inside = ["nsenter", "-t", self.holder.pid, "-m", "-n", f"--wd={self.host.dir}"]
-        path = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}"}
-        return run([*inside, "sh", "-c", command], check, env=path, **options)
+        environment = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}",
+                       "HOME": str(self.host.dir)}
+        return run([*inside, "sh", "-c", command], check, env=environment, **options)
 
     def type(self, command, typists):
         if command.startswith("scp "):
@@ -131,17 +131,62 @@ def test_forms(net):
         assert done.returncode == 0, f"{form}\n{done.stderr}"
 
 
+# What must be there before a one-line example is typed: (its beginning, commands, which may fail).
+OFFICE = "rm -f /etc/vnet/keys/office*; vn key-reload"
+VNET = "vn vnet-delete -b 97; vn vnet-create -s conf -b vnet97 97"
+PEERS = ("gate.example.org", "-p 2798 gate.example.org", "192.0.2.9")
+BEFORE = (
+    ("vn insmod", "pid=$(cat /run/vnet/vnetd.pid); kill $pid; while kill -0 $pid; do sleep 0.1; done"),
+    ("vn --socket /run/vnet2", "ln -sfn vnet /run/vnet2"),
+    ("vn vnet-create", "vn vnet-delete -b 97; vn key-gen office"),
+    ("vn vnet-set", f"{VNET}; vn key-gen office; ip link add br0 type bridge"),
+    ("vn vnet-delete", VNET),
+    ("vn vnets", VNET),
+    ("vn -j vnets", VNET),
+    ("vn vif-", f"{VNET}; ip link add tap0 type veth peer name tap1"),
+    ("vn vif-delete -i", "vn vif-add -i 97 tap0"),
+    ("vn peer-add", "; ".join(f"vn peer-delete {peer}" for peer in PEERS)),
+    ("vn peer-delete", "; ".join(f"vn peer-add {peer}" for peer in PEERS)),
+    ("vn sas", f"{VNET}; mkdir -p ~/.config/wireshark"),
+    ("vn key-gen office", OFFICE),
+    ("vn key-gen --replace office", f"{OFFICE}; vn key-gen office"),
+    ("vn key-retire office", f"{OFFICE}; vn key-gen office; vn key-gen --replace office"),
+)
+
+
+@case(limit=120)
 def test_one_liners(net):
-    """vn understands its one-line examples; there is no vnetd."""
-    lines = [line for page in PAGES for line in one_liners(page)
-             if line.startswith("vn ") and " insmod" not in line]
-    assert len(lines) > 30, lines
-    environment = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}", "HOME": str(net.dir),
-                   "VNET_SOCKET": str(net.dir / "none")}
+    """Every one-line example of vn does what it says, after what it needs has been done."""
+    need("jq")
+    lines = [line for page in PAGES for line in one_liners(page) if line.startswith("vn ")]
+    assert len(lines) > 50, lines
+    typist = Typist(net.host("a"))
+    typist.run("vnetd --daemon && echo 192.0.2.99 gate.example.org >>/etc/hosts")
     for line in lines:
-        command = re.split(r" [|>]", line)[0]
-        done = run(["sh", "-c", command], check=False, env=environment)
-        assert done.returncode in ANSWERS, f"{line}: {done.stderr}"
+        print(line, flush=True)
+        for beginning, commands in BEFORE:
+            if line.startswith(beginning):
+                typist.run(commands, check=False)
+        typist.run(line)
+
+
+@case(limit=60)
+def test_vnetd_one_liners(net):
+    """Those of vnetd: it ends at once and well, or answers until it is told to end."""
+    lines = [line for page in PAGES for line in one_liners(page) if line.startswith("vnetd ")]
+    assert len(lines) > 10, lines
+    typist = Typist(net.host("a"))
+    typist.run("touch /etc/vnet/lab.conf")
+    for line in lines:
+        print(line, flush=True)
+        run_dir = re.search(r"--run-dir (\S+)", line)
+        base = f"{run_dir[1] if run_dir else '/run/vnet'}/vnetd"
+        answers = f"vn --socket {base}.sock status"
+        typist.run(f"rm -f ended; ({line}; echo $? >ended) &"
+                   f" until [ -e ended ] || {answers}; do sleep 0.1; done;"
+                   f" {answers} && pid=$(cat {base}.pid) && kill $pid &&"
+                   " while kill -0 $pid; do sleep 0.1; done;"
+                   " wait; exit $(cat ended)")
 
 
 # Options and counters
