@@ -29,7 +29,13 @@ esp_out_init(
 
 	if (!cipher)
 		return -ENOMEM;
-	*sa = (struct esp_out){ .spi = spi, .esn = esn, .suite = s, .cipher = cipher };
+	*sa = (struct esp_out){
+		.spi = spi,
+		.esn = esn,
+		.last = esn ? UINT64_MAX : UINT32_MAX,
+		.suite = s,
+		.cipher = cipher,
+	};
 	return 0;
 }
 
@@ -41,7 +47,9 @@ esp_in_init(struct esp_in *sa, uint32_t spi, const struct suite *s, const uint8_
 
 	if (!cipher)
 		return -ENOMEM;
-	*sa = (struct esp_in){ .spi = spi, .esn = esn, .suite = s, .cipher = cipher };
+	*sa = (struct esp_in){
+		.spi = spi, .esn = esn, .last = UINT64_MAX, .suite = s, .cipher = cipher
+	};
 	replay_init(&sa->replay, window, esn);
 	return 0;
 }
@@ -80,7 +88,7 @@ begin_seal(struct esp_out *sa, struct packet *p, uint8_t next_header, struct cip
 	size_t pad_len = text_len - payload_len - ESP_TRAILER_LEN;
 
 	/* A sequence number must never come again (RFC 4303 section 3.3.3). */
-	if (sa->seq >= (sa->esn ? UINT64_MAX : UINT32_MAX))
+	if (sa->seq >= sa->last)
 		return ESP_EXHAUSTED;
 	uint8_t *trailer = packet_append(p, pad_len + ESP_TRAILER_LEN + s->icv_len);
 	uint8_t *header = packet_push(p, (size_t)ESP_HEADER_LEN + s->iv_len);
@@ -148,7 +156,7 @@ check_replay(const struct esp_in *sa, uint64_t seq)
 	case REPLAY_NEW:
 		break;
 	}
-	return ESP_OK;
+	return seq <= sa->last ? ESP_OK : ESP_AHEAD;
 }
 
 /* What is checked before the ICV: it costs less. */

@@ -27,6 +27,7 @@
 	X(REPLAYED, "esp_replayed", "sequence number seen before")                        \
 	X(BAD_ICV, "esp_bad_icv", "integrity check failed")                               \
 	X(BAD_PADDING, "esp_bad_padding", "padding or pad length wrong after decryption") \
+	X(AHEAD, "esp_ahead", "sequence number of a manual SA ahead of what is stored")   \
 	X(EXHAUSTED, "esp_exhausted", "sequence numbers of an SA used up; nothing sent")  \
 	X(NO_ROOM, "esp_no_room", "packet without headroom or tailroom; nothing sent")    \
 	X(FAILED, "esp_crypto_failed", "cryptographic library failed; nothing sent")
@@ -44,7 +45,8 @@ const char *esp_verdict_name(enum esp_verdict v);
 struct esp_out {
 	uint32_t spi; /* the receiver's */
 	bool esn;
-	uint64_t seq; /* last one used; the first packet is 1 */
+	uint64_t seq;  /* last one used; the first packet is 1 */
+	uint64_t last; /* that may be used */
 	const struct suite *suite;
 	struct cipher *cipher;
 	uint64_t bytes; /* of ESP packets */
@@ -57,6 +59,7 @@ struct esp_in {
 	const struct suite *suite;
 	struct cipher *cipher;
 	struct replay replay;
+	uint64_t last;	  /* number that may be taken */
 	uint64_t packets; /* opened */
 	uint64_t bytes;
 	uint64_t bad; /* refused after the SA was found */

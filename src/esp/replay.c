@@ -30,6 +30,14 @@ replay_init(struct replay *r, uint32_t window, bool esn)
 	*r = (struct replay){ .window = (window + 63) / 64 * 64, .esn = esn };
 }
 
+void
+replay_start(struct replay *r, uint64_t top)
+{
+	r->top = top;
+	memset(r->bits, 0xff, sizeof(r->bits)); /* what lies ahead is cleared before it is used, */
+	r->bits[word_of(top)] = bit_of(top) | (bit_of(top) - 1); /* but for this word */
+}
+
 uint64_t
 replay_seq(const struct replay *r, uint32_t low)
 {

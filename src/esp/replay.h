@@ -24,6 +24,8 @@ enum replay_verdict { REPLAY_NEW, REPLAY_SEEN, REPLAY_OLD };
 
 /* window: 64 to REPLAY_WINDOW_MAX, rounded up to a multiple of 64. */
 void replay_init(struct replay *r, uint32_t window, bool esn);
+/* As if every number up to top had been seen. */
+void replay_start(struct replay *r, uint64_t top);
 /*
  * The 64-bit number that the 32 bits on the wire stand for (appendix A2.2); without ESN, low
  * itself.

@@ -421,6 +421,26 @@ sequence_numbers_run_out(void **state)
 	}
 }
 
+/* Manual SAs go no further than what is stored. */
+static void
+nothing_goes_past_the_last_number(void **state)
+{
+	(void)state;
+	open_sas(SUITE_AES128_SHA1, true);
+	out.last = 2;
+	in.last = 1;
+	seal(10);
+	assert_int_equal(open_p(), ESP_OK);
+	seal(10);
+	assert_refused_unmarked(ESP_AHEAD);
+	fill(p, 10);
+	assert_int_equal(esp_seal(&out, p, ESP_NEXT_UDP), ESP_EXHAUSTED);
+	out.last = in.last = 3;
+	seal(10);
+	assert_int_equal(open_p(), ESP_OK);
+	close_sas();
+}
+
 static void
 room_is_needed_at_both_ends(const struct suite *s)
 {
@@ -488,6 +508,7 @@ main(void)
 		cmocka_unit_test(esn_crosses_subspaces),
 		cmocka_unit_test(esn_of_another_subspace_is_refused),
 		cmocka_unit_test(sequence_numbers_run_out),
+		cmocka_unit_test(nothing_goes_past_the_last_number),
 		cmocka_unit_test(no_room_no_packet),
 		cmocka_unit_test(verdicts_have_names),
 	};

@@ -220,6 +220,30 @@ without_esn_low_is_all(void **state)
 	assert_int_equal(replay_check(&r, UINT32_MAX - 63), REPLAY_NEW);
 }
 
+/* Nothing up to where it starts is new, and everything above is, once. */
+static void
+starts_where_it_is_told(void **state)
+{
+	struct replay r;
+
+	(void)state;
+	for (uint64_t top = 1; top < 10000; top += top < 200 ? 1 : 997) {
+		replay_init(&r, REPLAY_WINDOW_MAX, true);
+		replay_start(&r, top);
+		for (uint64_t seq = 1; seq <= top; seq++)
+			assert_int_not_equal(replay_check(&r, seq), REPLAY_NEW);
+		replay_mark(&r, top + 5000); /* the others come late */
+		for (uint64_t seq = 1; seq < top + 5000; seq++)
+			assert_int_equal(replay_check(&r, seq),
+			    seq + REPLAY_WINDOW_MAX <= top + 5000 ? REPLAY_OLD : REPLAY_NEW);
+		replay_init(&r, REPLAY_WINDOW_MAX, true);
+		replay_start(&r, top);
+		replay_mark(&r, top + 100);
+		for (uint64_t seq = 1; seq < top + 100; seq++)
+			assert_int_equal(replay_check(&r, seq) == REPLAY_NEW, seq > top);
+	}
+}
+
 int
 main(void)
 {
@@ -231,6 +255,7 @@ main(void)
 		cmocka_unit_test(first_subspace_has_none_below),
 		cmocka_unit_test(last_subspace_has_none_above),
 		cmocka_unit_test(without_esn_low_is_all),
+		cmocka_unit_test(starts_where_it_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
