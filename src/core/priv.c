@@ -23,9 +23,11 @@ struct priv {
 	struct priv_host host;
 	struct priv_link *link;
 	int udp[2][LANES_MAX]; /* by enum priv_keep; -1: not open */
+	int esp[2];	       /* of IPv4 and IPv6; -1: not open */
 	int memo;	       /* as the engine gave it; -1: none */
 };
 
+static const sa_family_t esp_family[] = { AF_INET, AF_INET6 };
 static const sa_family_t udp_family[] = { [PRIV_KEEP_UDP4] = AF_INET, [PRIV_KEEP_UDP6] = AF_INET6 };
 
 struct reply {
@@ -65,7 +67,7 @@ priv_new(struct loop *loop, const struct priv_host *host)
 	}
 	p->loop = loop;
 	p->host = *host;
-	p->engine.fd = p->memo = -1;
+	p->engine.fd = p->memo = p->esp[0] = p->esp[1] = -1;
 	memset(p->udp, 0xff, sizeof(p->udp));
 	p->link = priv_link_new(host->engine_uid);
 	if (!p->link) {
@@ -94,6 +96,8 @@ priv_free(struct priv *p)
 	priv_link_free(p->link);
 	close_lanes(p->udp[PRIV_KEEP_UDP4]);
 	close_lanes(p->udp[PRIV_KEEP_UDP6]);
+	close_fd(&p->esp[0]);
+	close_fd(&p->esp[1]);
 	close_fd(&p->memo);
 	close_fd(&p->host.config);
 	close_fd(&p->host.state_dir);
@@ -151,6 +155,52 @@ serve_keep_fd(struct priv *p, struct ipc_msg *m, struct priv_answer *a)
 	if (err == 0)
 		ipc_take_fd(m);
 	return err;
+}
+
+/* --- ESP --- */
+
+static int *
+esp_of(struct priv *p, const struct priv_family *q)
+{
+	return &p->esp[q->family == AF_INET6];
+}
+
+static int
+serve_esp_socket(struct priv *p, const struct priv_family *q, struct reply *r)
+{
+	int *kept = esp_of(p, q);
+
+	if (*kept < 0)
+		*kept = priv_socket_esp((sa_family_t)q->family);
+	if (*kept < 0)
+		return privmsg_refuse(&r->answer, *kept,
+		    "cannot open a socket for IP protocol 50: %s", strerrordesc_np(-*kept));
+	r->fd = *kept;
+	return 0;
+}
+
+static int
+serve_esp_keep(struct priv *p, struct ipc_msg *m, struct priv_answer *a)
+{
+	const struct priv_family *q = (const void *)m->body;
+
+	return keep_socket(
+	    esp_of(p, q), priv_socket_is_esp(m->fd, (sa_family_t)q->family), m, a);
+}
+
+static int
+serve_esp_filter(struct priv *p, const struct priv_spis *q, struct priv_answer *a)
+{
+	for (size_t i = 0; i < 2; i++) {
+		int err = p->esp[i] < 0
+			      ? 0
+			      : priv_socket_filter(p->esp[i], esp_family[i], q->spis, q->n);
+
+		if (err < 0)
+			return privmsg_refuse(a, err, "cannot set the filter of %u SPIs: %s", q->n,
+			    strerrordesc_np(-err));
+	}
+	return 0;
 }
 
 /* --- lanes --- */
@@ -211,6 +261,19 @@ serve_state_load(struct priv *p, struct reply *r)
 	if (fd < 0)
 		return privmsg_refuse(
 		    &r->answer, fd, "cannot open the state file: %s", strerrordesc_np(-fd));
+	r->fd = fd;
+	r->close = true;
+	return 0;
+}
+
+static int
+serve_numbers(struct priv *p, struct reply *r)
+{
+	int fd = priv_numbers_open(p->host.state_dir, p->host.boot);
+
+	if (fd < 0)
+		return privmsg_refuse(
+		    &r->answer, fd, "cannot open the file of numbers: %s", strerrordesc_np(-fd));
 	r->fd = fd;
 	r->close = true;
 	return 0;
@@ -300,6 +363,14 @@ serve(struct priv *p, struct ipc_msg *m, struct reply *r)
 		return 0;
 	case PRIV_MEMO_STORE:
 		return serve_memo_store(p, m, a);
+	case PRIV_NUMBERS:
+		return serve_numbers(p, r);
+	case PRIV_ESP_SOCKET:
+		return serve_esp_socket(p, q, r);
+	case PRIV_ESP_KEEP:
+		return serve_esp_keep(p, m, a);
+	case PRIV_ESP_FILTER:
+		return serve_esp_filter(p, q, a);
 	default:
 		return privmsg_refuse(a, -EOPNOTSUPP, "not built");
 	}

@@ -16,6 +16,7 @@ struct priv_host {
 	uid_t engine_uid;
 	int config; /* the configuration file; -1: there is none */
 	int state_dir;
+	char boot[48]; /* boot_id of the kernel, "": not known */
 };
 
 struct priv;

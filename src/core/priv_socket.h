@@ -24,3 +24,11 @@ int priv_socket_udp(sa_family_t family, uint16_t port);
 int priv_socket_share(int first, sa_family_t family, uint16_t port, unsigned lane);
 /* Is fd such a socket? Then *port is its. */
 bool priv_socket_is_udp(int fd, sa_family_t family, uint16_t *port);
+
+/*
+ * A raw socket for IP protocol 50, through whose filter nothing comes yet. A descriptor or -errno.
+ */
+int priv_socket_esp(sa_family_t family);
+bool priv_socket_is_esp(int fd, sa_family_t family);
+/* Lets ESP of these SPIs through (at most PRIV_SPIS_MAX), and nothing else. 0 or -errno. */
+int priv_socket_filter(int fd, sa_family_t family, const uint32_t *spis, size_t n);

@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "core/privmsg.h"
 
 static int
 libc_openat(int dir, const char *name, int flags, mode_t mode)
@@ -105,6 +108,38 @@ priv_state_open(int dir)
 	int fd = openat(dir, PRIV_STATE_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+static bool
+numbers_valid(int fd, const char *boot)
+{
+	struct priv_numbers n;
+
+	return boot[0] != '\0' && pread(fd, &n, sizeof(n), 0) == sizeof(n) &&
+	       strncmp(n.boot, boot, sizeof(n.boot)) == 0;
+}
+
+int
+priv_numbers_open(int dir, const char *boot)
+{
+	const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int fd = openat(dir, PRIV_NUMBERS_FILE, flags);
+	struct priv_numbers n = { 0 };
+	int err;
+
+	if (fd >= 0 && numbers_valid(fd, boot))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	unlinkat(dir, PRIV_NUMBERS_FILE, 0);
+	fd = openat(dir, PRIV_NUMBERS_FILE, flags | O_CREAT | O_EXCL, 0600);
+	if (fd < 0)
+		return -errno;
+	snprintf(n.boot, sizeof(n.boot), "%s", boot);
+	err = write_all(&priv_state_libc, fd, (const char *)&n, sizeof(n));
+	if (err < 0)
+		close(fd);
+	return err < 0 ? err : fd;
 }
 
 void

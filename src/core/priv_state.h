@@ -36,5 +36,11 @@ int priv_state_check_blob(int fd, uint64_t len);
 int priv_state_store(const struct priv_state_calls *calls, int dir, int blob, size_t len);
 /* The state file for reading: a descriptor, -ENOENT, -errno. */
 int priv_state_open(int dir);
+/*
+ * The file of struct priv_numbers, made if it is of another boot: a descriptor or -errno. It needs
+ * no fsync(), for what a crash of the machine leaves of it is of another boot.
+ */
+#define PRIV_NUMBERS_FILE "numbers"
+int priv_numbers_open(int dir, const char *boot);
 /* Removes what a store left that did not end. */
 void priv_state_clean(int dir);

@@ -444,6 +444,51 @@ privcli_lane_keep(struct privcli *c, enum priv_keep what, const char *ifname, un
 	    c, PRIV_LANE_KEEP, &(struct priv_lane){ .what = what, .lane = lane }, ifname, fd, NULL);
 }
 
+static int
+esp_call(struct privcli *c, sa_family_t family, int *fd)
+{
+	const struct priv_family q = { .family = family };
+	struct priv_answer a;
+	int err = call(c, PRIV_ESP_SOCKET, &q, sizeof(q), -1, &a, fd);
+
+	return !err && *fd < 0 ? fail(c, -EPROTO, "no socket came") : err;
+}
+
+int
+privcli_esp_sockets(struct privcli *c, struct priv_esp_sockets *out)
+{
+	struct priv_esp_sockets s = { -1, -1 };
+	int err = esp_call(c, AF_INET, &s.esp4);
+
+	if (!err)
+		err = esp_call(c, AF_INET6, &s.esp6);
+	if (!err || err == -EAFNOSUPPORT) {
+		*out = s;
+		return 0;
+	}
+	if (s.esp4 >= 0)
+		close(s.esp4);
+	return err;
+}
+
+int
+privcli_esp_filter(struct privcli *c, const uint32_t *spis, size_t n)
+{
+	struct priv_spis q = { .n = (uint32_t)n };
+
+	memcpy(q.spis, spis, n * sizeof(*spis));
+	return simple_call(c, PRIV_ESP_FILTER, &q, sizeof(q));
+}
+
+int
+privcli_esp_keep(struct privcli *c, sa_family_t family, int fd)
+{
+	const struct priv_family q = { .family = family };
+	struct priv_answer a;
+
+	return call(c, PRIV_ESP_KEEP, &q, sizeof(q), fd, &a, NULL);
+}
+
 /* --- bytes --- */
 
 static int
@@ -592,4 +637,13 @@ privcli_memo_store(struct privcli *c, const void *bytes, size_t len)
 	err = call(c, PRIV_MEMO_STORE, &q, sizeof(q), fd, &a, NULL);
 	close(fd);
 	return err;
+}
+
+int
+privcli_numbers(struct privcli *c, int *fd)
+{
+	struct priv_answer a;
+	int err = call(c, PRIV_NUMBERS, NULL, 0, -1, &a, fd);
+
+	return !err && *fd < 0 ? fail(c, -EPROTO, "no file came") : err;
 }

@@ -108,6 +108,20 @@ int privcli_lane_open(
 int privcli_lane_keep(
     struct privcli *c, enum priv_keep what, const char *ifname, unsigned lane, int fd);
 
+struct priv_esp_sockets {
+	int esp4, esp6; /* raw, IP protocol 50, else as those above; esp6 -1 where there is no IPv6 */
+};
+
+/*
+ * Opens them the first time, afterwards hands out the same ones again. At first nothing comes
+ * through their filter.
+ */
+int privcli_esp_sockets(struct privcli *c, struct priv_esp_sockets *out);
+/* From now on only ESP of these SPIs (at most PRIV_SPIS_MAX) comes through. */
+int privcli_esp_filter(struct privcli *c, const uint32_t *spis, size_t n);
+/* Gives a new priv those of the engine. */
+int privcli_esp_keep(struct privcli *c, sa_family_t family, int fd);
+
 /* --- bytes that priv keeps without looking at them --- */
 
 /*
@@ -126,3 +140,5 @@ int privcli_state_store(struct privcli *c, uint64_t number, const void *bytes, s
 int privcli_memo_load(struct privcli *c, void **bytes, size_t *len);
 int privcli_memo_store(struct privcli *c, const void *bytes, size_t len);
 #define PRIV_BLOB_MAX (16u << 20)
+/* The file of struct priv_numbers, to be mapped. *fd is the caller's. */
+int privcli_numbers(struct privcli *c, int *fd);

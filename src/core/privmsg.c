@@ -86,6 +86,23 @@ lane_error(const struct priv_lane *q)
 }
 
 static const char *
+family_error(const struct priv_family *q)
+{
+	return q->family != AF_INET && q->family != AF_INET6 ? "a socket of no family" : NULL;
+}
+
+static const char *
+spis_error(const struct priv_spis *q)
+{
+	if (q->n > PRIV_SPIS_MAX)
+		return "too many SPIs";
+	for (uint32_t i = 0; i < q->n; i++)
+		if (!datagram_spi_valid(q->spis[i]))
+			return "an SPI that no SA can have";
+	return NULL;
+}
+
+static const char *
 blob_error(const struct priv_blob *q)
 {
 	return q->len > PRIV_BLOB_MAX ? "too many bytes" : NULL;
@@ -257,6 +274,11 @@ body_error(const struct ipc_msg *m)
 		return addr_error(body);
 	case PRIV_SOCKET:
 		return socket_error(body);
+	case PRIV_ESP_SOCKET:
+	case PRIV_ESP_KEEP:
+		return family_error(body);
+	case PRIV_ESP_FILTER:
+		return spis_error(body);
 	case PRIV_KEEP_FD:
 		return kept_error(body);
 	case PRIV_LANE_OPEN:

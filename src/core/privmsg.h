@@ -20,6 +20,7 @@
 #define PRIV_MTU_MIN  68
 #define PRIV_MTU_MAX  65521 /* a TAP's: 65535 less the Ethernet header */
 #define PRIV_TEXT_MAX 256
+#define PRIV_SPIS_MAX 256
 
 struct priv_none {
 	uint8_t nothing[0];
@@ -102,6 +103,28 @@ struct priv_kernel_probe {
 	uint64_t nonce;
 };
 
+struct priv_family {
+	uint32_t family; /* AF_INET, AF_INET6 */
+};
+
+struct priv_spis {
+	uint32_t n;
+	uint32_t spis[PRIV_SPIS_MAX]; /* n of them */
+};
+
+/*
+ * A file of priv that the engine maps: what outlives every process but not the machine. One of an
+ * earlier boot is made anew.
+ */
+#define PRIV_NUMBERS_MAX 256
+struct priv_numbers {
+	char boot[48]; /* the kernel's boot_id */
+	struct priv_number {
+		uint32_t spi_in, spi_out; /* 0: free */
+		uint64_t received;	  /* the highest number taken */
+	} sas[PRIV_NUMBERS_MAX];
+};
+
 /* enum suffix, body, comes with a descriptor */
 #define PRIV_REQUESTS(X)                                          \
 	X(TAP_OPEN, struct priv_tap_open, false)                  \
@@ -135,7 +158,11 @@ struct priv_kernel_probe {
 	X(KERNEL_FLOW_DELETE, struct priv_kernel_flow, false)     \
 	X(KERNEL_PROBE, struct priv_kernel_probe, false)          \
 	X(LANE_OPEN, struct priv_lane, false)                     \
-	X(LANE_KEEP, struct priv_lane, true)
+	X(LANE_KEEP, struct priv_lane, true)                      \
+	X(NUMBERS, struct priv_none, false)                       \
+	X(ESP_SOCKET, struct priv_family, false)                  \
+	X(ESP_KEEP, struct priv_family, true)                     \
+	X(ESP_FILTER, struct priv_spis, false)
 
 enum priv_request {
 	PRIV_ANSWER, /* the other way: struct priv_answer, with the descriptor that was asked for */

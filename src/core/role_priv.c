@@ -43,6 +43,19 @@ open_config(const struct options *o)
 	return fd;
 }
 
+/* Of this boot of the machine, not of this run. */
+static void
+read_boot(char *boot, size_t size)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, boot, size - 1) : -1;
+
+	boot[n > 0 ? n : 0] = '\0';
+	boot[strcspn(boot, "\n")] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
 static void
 attach_engine(struct priv *p, int fd)
 {
@@ -84,6 +97,7 @@ role_priv_main(void)
 		role_fail("no user \"%s\"; run: systemd-sysusers", role_user(ROLE_ENGINE));
 	host.engine_uid = engine->pw_uid;
 	host.config = open_config(&start.options);
+	read_boot(host.boot, sizeof(host.boot));
 	host.state_dir = role_open_dir(ROLE_PRIV, "state", start.options.state_dir);
 	loop = loop_new();
 	p = loop ? priv_new(loop, &host) : NULL;

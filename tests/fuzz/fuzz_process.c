@@ -58,6 +58,9 @@ const char *const fuzz_classes[] = {
 	"a descriptor of no kind",
 	"a lane out of range",
 	"too many bytes",
+	"a socket of no family",
+	"too many SPIs",
+	"an SPI that no SA can have",
 	"a flag that is none",
 	"a peer out of range",
 	"a suite that is none",
@@ -253,6 +256,14 @@ expect_request(const struct ipc_msg *m)
 	case PRIV_SOCKET:
 		expect(((const struct priv_socket *)body)->what < PRIV_KEEP_TAP);
 		break;
+	case PRIV_ESP_SOCKET:
+	case PRIV_ESP_KEEP:
+		expect(((const struct priv_family *)body)->family == AF_INET ||
+		       ((const struct priv_family *)body)->family == AF_INET6);
+		break;
+	case PRIV_ESP_FILTER:
+		expect(((const struct priv_spis *)body)->n <= PRIV_SPIS_MAX);
+		break;
 	case PRIV_KEEP_FD:
 		expect(((const struct priv_kept *)body)->what <= PRIV_KEEP_TAP && m->fd >= 0);
 		break;
@@ -267,6 +278,7 @@ expect_request(const struct ipc_msg *m)
 	case PRIV_CONFIG_LOAD:
 	case PRIV_STATE_LOAD:
 	case PRIV_MEMO_LOAD:
+	case PRIV_NUMBERS:
 		expect(m->len == 0 && m->fd < 0);
 		break;
 	default:

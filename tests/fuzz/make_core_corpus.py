@@ -121,6 +121,7 @@ OPTIONS, CHANNEL, START, READY, FAILED, STOP, RELOAD, SHUTDOWN, PIDS, PING, PONG
  KERNEL_SA_ADD, KERNEL_SA_DELETE, KERNEL_SA_COUNT, KERNEL_MEMBER_ADD, KERNEL_MEMBER_DELETE, KERNEL_FLOW_SET,
  KERNEL_FLOW_DELETE, KERNEL_PROBE) = range(16, 31)
 LANE_OPEN, LANE_KEEP = range(31, 33)
+NUMBERS, ESP_SOCKET, ESP_KEEP, ESP_FILTER = range(33, 37)
 SIZEOF_OPTIONS = 4 * 256 + 64 + 6 + 2 + 4
 UDP4, UDP6, TAP = range(3)
 BLOB_MAX = 16 << 20
@@ -134,6 +135,11 @@ def address(text, family=None):
     v6 = ":" in text
     raw = socket.inet_pton(socket.AF_INET6 if v6 else socket.AF_INET, text)
     return struct.pack("=II16s", (socket.AF_INET6 if v6 else socket.AF_INET) if family is None else family, 0, raw)
+
+
+def spis(*all_of_them, n=None):
+    return struct.pack("=257I", len(all_of_them) if n is None else n, *all_of_them,
+                       *(0,) * (256 - len(all_of_them)))
 
 
 def process():
@@ -227,6 +233,14 @@ def process():
     ask("reject-lane-0", LANE_OPEN, struct.pack("=II", UDP4, 0) + bytes(16))
     ask("reject-lane-16", LANE_KEEP, struct.pack("=II", UDP4, 16) + bytes(16), 1)
     ask("reject-lane-name", LANE_OPEN, struct.pack("=II", TAP, 1) + bytes(16))
+    ask("numbers", NUMBERS)
+    ask("esp-socket", ESP_SOCKET, struct.pack("=I", socket.AF_INET6))
+    ask("esp-keep", ESP_KEEP, struct.pack("=I", socket.AF_INET), 1)
+    ask("esp-filter", ESP_FILTER, spis(0x1001, 0xffffffff))
+    ask("reject-esp-family", ESP_SOCKET, struct.pack("=I", socket.AF_UNIX))
+    ask("reject-esp-filter-many", ESP_FILTER, spis(n=257))
+    ask("reject-esp-filter-reserved", ESP_FILTER, spis(0x1001, 255))
+    ask("reject-esp-filter-vxlan", ESP_FILTER, spis(0x08000000))
     kernel(ask, name, mac)
 
 
@@ -321,6 +335,16 @@ def command():
     save("keys", conf + b"(key.list)(key.reload)(key.gen (name a))(key.gen)(key.gen (name a/b))(key.retire (name a))"
          b"(key.retire)(key.gen (name yes))(key.retire (name yes))(key.gen (name default) (replace yes))")
     save("sas-keys", conf + b"(sa.list (keys yes))(sa.list (vnet 97))")
+    auth = (b"(sa.add (peer 192.0.2.7) (level auth) (spi-in 0x1001) (spi-out 4098) (auth-in 0x" + b"01" * 20 +
+            b") (auth-out 0x" + b"02" * 20 + b"))")
+    udp = auth.replace(b".7", b".8").replace(b"1001", b"1002").replace(b"(level", b"(udp 4500) (level")
+    save("sas-manual", b"(vnet.add (id 97) (security auth))" + auth + udp + b"(sa.list (keys yes))(peer.list)"
+         b"(sa.del (peer 192.0.2.7))(sa.del (peer 192.0.2.8) (level auth))(sa.list)")
+    save("sas-manual-refused", auth + auth + auth.replace(b"1001", b"1003") + auth.replace(b".7", b".9") +
+         b"(sa.add)(sa.del)(sa.del (peer 192.0.2.9))(sa.del (peer 192.0.2.7) (level none))")
+    save("sas-manual-priv-no", auth, 0x01)
+    save("sas-manual-priv-no-filter", auth, 0x08)
+    save("sas-manual-priv-no-numbers", auth + b"(peer.list)", 0x04)
     save("two-clients", conf + b"\xff(vnet.del (vnet 97))\xff(vnet.list)\xff" + none)
     save("in-pieces", b"(vnet.add (id\xff(sta\xff 97) (security none))(vnet.list\xfftus)\xff)")
     save("unknown", b"(no.such)()((status))(\"\")")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Every call that changes the disk fails once, and is once the last before a crash: the state is the old or the new one, whole. */
 #include "core/priv_state.h"
+#include "core/privmsg.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -226,6 +227,58 @@ test_blobs(void **state)
 	}
 }
 
+static uint64_t
+received(int fd)
+{
+	struct priv_numbers n;
+
+	assert_int_equal(pread(fd, &n, sizeof(n), 0), sizeof(n));
+	return n.sas[3].received;
+}
+
+/* What is there stays through restarts, but not through a boot, nor if it is not whole. */
+static void
+test_numbers(void **state)
+{
+	const uint64_t value = 77;
+	const off_t at = offsetof(struct priv_numbers, sas[3].received);
+	struct stat st;
+	int fd = priv_numbers_open(dir, "boot a");
+
+	(void)state;
+	assert_true(fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 0777) == 0600);
+	assert_int_equal(received(fd), 0);
+	assert_int_equal(pwrite(fd, &value, sizeof(value), at), sizeof(value));
+	close(fd);
+	fd = priv_numbers_open(dir, "boot a");
+	assert_int_equal(received(fd), 77);
+	close(fd);
+	fd = priv_numbers_open(dir, "boot b");
+	assert_int_equal(received(fd), 0);
+	assert_int_equal(pwrite(fd, &value, sizeof(value), at), sizeof(value));
+	assert_int_equal(ftruncate(fd, sizeof(struct priv_numbers) - 1), 0);
+	close(fd);
+	fd = priv_numbers_open(dir, "boot b");
+	assert_int_equal(received(fd), 0);
+	assert_int_equal(pwrite(fd, &value, sizeof(value), at), sizeof(value));
+	close(fd);
+	/* Where the boot is not known nothing is believed. */
+	fd = priv_numbers_open(dir, "");
+	assert_int_equal(received(fd), 0);
+	assert_int_equal(pwrite(fd, &value, sizeof(value), at), sizeof(value));
+	close(fd);
+	fd = priv_numbers_open(dir, "");
+	assert_int_equal(received(fd), 0);
+	close(fd);
+	unlinkat(dir, PRIV_NUMBERS_FILE, 0);
+	assert_int_equal(symlinkat("/dev/null", dir, PRIV_NUMBERS_FILE), 0);
+	fd = priv_numbers_open(dir, "boot a");
+	assert_int_equal(received(fd), 0);
+	close(fd);
+	unlinkat(dir, PRIV_NUMBERS_FILE, 0);
+	assert_int_equal(priv_numbers_open(-1, "boot a"), -EBADF);
+}
+
 static int
 group_setup(void **state)
 {
@@ -250,6 +303,7 @@ main(void)
 		cmocka_unit_test(test_store),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_blobs),
+		cmocka_unit_test(test_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);

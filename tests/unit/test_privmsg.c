@@ -193,6 +193,30 @@ test_lanes(void **state)
 }
 
 static void
+test_esp(void **state)
+{
+	struct priv_family f = { AF_INET };
+	struct priv_spis q = { .n = PRIV_SPIS_MAX };
+
+	(void)state;
+	assert_null(ERROR_OF(PRIV_ESP_SOCKET, f));
+	assert_null(error_of(PRIV_ESP_KEEP, &f, sizeof(f), 9));
+	f.family = AF_UNIX;
+	assert_wrong(ERROR_OF(PRIV_ESP_SOCKET, f), "a socket of no family");
+	for (uint32_t i = 0; i < PRIV_SPIS_MAX; i++)
+		q.spis[i] = 256 + i;
+	assert_null(ERROR_OF(PRIV_ESP_FILTER, q));
+	q.spis[PRIV_SPIS_MAX - 1] = 255;
+	assert_wrong(ERROR_OF(PRIV_ESP_FILTER, q), "an SPI that no SA can have");
+	q.spis[PRIV_SPIS_MAX - 1] = 0x08000000;
+	assert_wrong(ERROR_OF(PRIV_ESP_FILTER, q), "an SPI that no SA can have");
+	q.n--;
+	assert_null(ERROR_OF(PRIV_ESP_FILTER, q));
+	q.n = PRIV_SPIS_MAX + 1;
+	assert_wrong(ERROR_OF(PRIV_ESP_FILTER, q), "too many SPIs");
+}
+
+static void
 test_blobs(void **state)
 {
 	struct priv_blob q = { .len = PRIV_BLOB_MAX };
@@ -226,6 +250,7 @@ main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_sockets),
 		cmocka_unit_test(test_lanes),
+		cmocka_unit_test(test_esp),
 		cmocka_unit_test(test_blobs),
 		cmocka_unit_test(test_refuse),
 	};
