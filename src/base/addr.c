@@ -177,6 +177,8 @@ endpoint_format(const struct endpoint *ep, char buf[static ENDPOINT_STRLEN])
 	char ip[IPADDR_STRLEN];
 	bool brackets = ep->ip.family == AF_INET6;
 
+	if (ep->port == ENDPOINT_ESP)
+		return memcpy(buf, ipaddr_format(&ep->ip, ip), sizeof(ip));
 	snprintf(buf, ENDPOINT_STRLEN, "%s%s%s:%u", brackets ? "[" : "", ipaddr_format(&ep->ip, ip),
 	    brackets ? "]" : "", ep->port);
 	return buf;

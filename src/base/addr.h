@@ -21,8 +21,10 @@ struct ipaddr {
 
 struct endpoint {
 	struct ipaddr ip;
-	uint32_t port; /* host order */
+	uint32_t port; /* host order; or */
 };
+
+#define ENDPOINT_ESP 0x10000 /* in place of a port: ESP as IP protocol 50 */
 
 #define IPADDR_STRLEN	64 /* with %scope and NUL */
 #define ENDPOINT_STRLEN 80 /* "[addr%scope]:port" and NUL */

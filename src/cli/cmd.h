@@ -30,6 +30,8 @@ enum vn_status cmd_key_reload(struct vn *vn);
 enum vn_status cmd_key_retire(struct vn *vn);
 
 enum vn_status cmd_sas(struct vn *vn);
+enum vn_status cmd_sa_add(struct vn *vn);
+enum vn_status cmd_sa_delete(struct vn *vn);
 enum vn_status cmd_status(struct vn *vn);
 enum vn_status cmd_stats(struct vn *vn);
 enum vn_status cmd_insmod(struct vn *vn);

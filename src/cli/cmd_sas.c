@@ -134,8 +134,9 @@ print_xfrm(void *arg, const struct sxp *sa)
 	printf("ip xfrm state add src %s dst %s proto esp spi %s mode transport", field(sa, "src"),
 	    field(sa, "dst"), field(sa, "spi"));
 	print_xfrm_keys(sa, s);
-	printf(" encap espinudp %s %s %s", field(sa, "sport"), field(sa, "dport"),
-	    is_v6(sa) ? "::" : "0.0.0.0");
+	if (strcmp(field(sa, "dport"), "0") != 0) /* else IP protocol 50 */
+		printf(" encap espinudp %s %s %s", field(sa, "sport"), field(sa, "dport"),
+		    is_v6(sa) ? "::" : "0.0.0.0");
 	if (esn && strcmp(esn, "yes") == 0)
 		printf(" flag esn");
 	/* An outbound SA has none, but ip and the kernel want one where there is ESN. */

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Making, changing and removing vnets. */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/vnetid.h"
 #include "cli/cmd.h"
-
-#define FILE_FORM_MAX 65536 /* what the daemon takes as a request */
 
 /* The options that are settings of a vnet, and their keys. */
 static const struct {
@@ -44,16 +41,6 @@ add_settings(const struct vn *vn, struct sxp_out *request)
 		sxp_out_kv(request, "address", vn->addresses[i]);
 }
 
-static enum vn_status
-file_error(const char *path, unsigned line, const char *text)
-{
-	char object[PATH_MAX + 12];
-
-	snprintf(object, sizeof(object), "%s:%u", path, line);
-	complain(object, "%s", text);
-	return VN_REFUSED;
-}
-
 /* The daemon ignores keys it does not know; in a file a misspelt (security conf) must not make a clear vnet. */
 static enum vn_status
 check_keys(const char *path, const struct sxp *form)
@@ -66,7 +53,7 @@ check_keys(const char *path, const struct sxp *form)
 		snprintf(key, sizeof(key), " %.20s ", sxp_name(e));
 		if (!sxp_is_list(e) || !strstr(known, key) || strlen(sxp_name(e)) > 20 ||
 		    !*sxp_name(e))
-			return file_error(path, e->line,
+			return vn_file_error(path, e->line,
 			    "expected (KEY VALUE), KEY one of id, vnetif, bridge, security, "
 			    "suite, key, mtu, address");
 	}
@@ -80,7 +67,7 @@ create_form(struct vn *vn, const char *path, const struct sxp *form)
 	enum vn_status status = VN_OK;
 
 	if (strcmp(sxp_name(form), "vnet") != 0 && strcmp(sxp_name(form), "vnet.add") != 0)
-		status = file_error(path, form->line, "expected (vnet (id ID) ..)");
+		status = vn_file_error(path, form->line, "expected (vnet (id ID) ..)");
 	else
 		status = check_keys(path, form);
 	if (status != VN_OK) {
@@ -90,49 +77,6 @@ create_form(struct vn *vn, const char *path, const struct sxp *form)
 	for (const struct sxp *e = sxp_args(form); e; e = e->next)
 		sxp_out_expr(&request, e);
 	return vn_do(vn, request);
-}
-
-/* Creates what one buffer of the file completes. */
-static enum vn_status
-create_forms(struct vn *vn, const char *path, struct sxp_parser *p, const char *text, size_t len)
-{
-	enum vn_status status = VN_OK;
-
-	while (len > 0 && status == VN_OK) {
-		struct sxp *form;
-		size_t used;
-		int n = sxp_parser_feed(p, text, len, &used, &form);
-
-		text += used;
-		len -= used;
-		if (n < 0)
-			return file_error(path, sxp_parser_line(p), sxp_parser_error(p));
-		if (n > 0) {
-			status = create_form(vn, path, form);
-			sxp_free(form);
-		}
-	}
-	return status;
-}
-
-static enum vn_status
-create_from_file(struct vn *vn, const char *path, FILE *file)
-{
-	struct sxp_parser *p = sxp_parser_new(FILE_FORM_MAX);
-	enum vn_status status = VN_OK;
-	char text[4096];
-	size_t len;
-
-	if (!p)
-		return file_error(path, 0, "out of memory");
-	while (status == VN_OK && (len = fread(text, 1, sizeof(text), file)) > 0)
-		status = create_forms(vn, path, p, text, len);
-	if (status == VN_OK && ferror(file))
-		status = file_error(path, sxp_parser_line(p), strerror(errno));
-	else if (status == VN_OK && !sxp_parser_idle(p))
-		status = file_error(path, sxp_parser_line(p), "the file ends inside a form");
-	sxp_parser_free(p);
-	return status;
 }
 
 /* An argument that is no id names a file. */
@@ -153,7 +97,7 @@ create_file(struct vn *vn, const char *path)
 		complain(path, "expected no options with a file, which says all");
 		status = VN_USAGE;
 	} else {
-		status = create_from_file(vn, path, file);
+		status = vn_read_forms(vn, path, file, create_form);
 	}
 	fclose(file);
 	return status;

@@ -141,6 +141,14 @@ const struct vn_command vn_commands[] = {
 	    "look for it no more", "Example: vn peer-delete gate.example.org" },
 	{ "Other hosts", "sas", "", 0, 0, cmd_sas, sas_options, "list security associations",
 	    "Example: vn sas --keys >>~/.config/wireshark/esp_sa" },
+	{ "Other hosts", "sa-add", "FILE", 1, 1, cmd_sa_add, NULL,
+	    "add a member that has ip xfrm, but no vnetd",
+	    "FILE, which only its owner may read, holds one or several forms "
+	    "(sa (peer ADDRESS) (level LEVEL) (spi-in N) (spi-out N) (auth-in KEY) ..); they are "
+	    "kept and never rekeyed. See MANUAL SAS in vn(8).\nExample: vn sa-add /root/gate.sa" },
+	{ "Other hosts", "sa-delete", "PEER [LEVEL]", 1, 2, cmd_sa_delete, NULL,
+	    "forget manual SAs and their keys",
+	    "Of level auth or conf, or of both.\nExample: vn sa-delete 192.0.2.7" },
 
 	{ "Keys", "keys", "", 0, 0, cmd_keys, NULL, "list keys by name, never their secrets",
 	    "Example: vn keys" },

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/sxp.h"
 #include "cli/client.h"
@@ -85,6 +86,12 @@ const struct vn_command *vn_command_find(const char *name);
 enum vn_status vn_parse(int argc, char **argv, struct vn *vn);
 /* NULL: of everything. */
 void vn_print_help(const struct vn_command *command);
+
+/* Gives each expression of a file to fn until that fails; what is wrong becomes a message. */
+typedef enum vn_status vn_form_fn(struct vn *vn, const char *path, const struct sxp *form);
+enum vn_status vn_read_forms(struct vn *vn, const char *path, FILE *file, vn_form_fn *fn);
+/* A message about a line of a file; VN_REFUSED. */
+enum vn_status vn_file_error(const char *path, unsigned line, const char *text);
 
 const char *vn_socket_path(const struct vn *vn);
 /* Sends a request, which it frees, and gives each expression of the answer to item (NULL: there is none). */

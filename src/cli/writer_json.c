@@ -32,6 +32,7 @@ static const struct {
 	{ NULL, "esn", TRUTH },
 	{ NULL, "flushed", NUMBER },
 	{ NULL, "interfaces", WORDS },
+	{ NULL, "manual", TRUTH },
 	{ NULL, "members", NUMBER },
 	{ NULL, "mtu", NUMBER },
 	{ NULL, "packets", NUMBER },

@@ -111,6 +111,17 @@ assoc_get(struct assocs *as, uint64_t host_id, struct group *g, struct monotime 
 	return a;
 }
 
+void
+assoc_regroup(struct assocs *as, struct assoc *a, struct group *g)
+{
+	table_remove(&as->table, &a->node);
+	group_put(as->groups, a->group);
+	a->group = g;
+	a->key.group = g;
+	g->refs++;
+	(void)table_insert(&as->table, &a->node); /* there is room: it was in */
+}
+
 /* --- SA pairs --- */
 
 int
@@ -272,6 +283,59 @@ pair_new(struct assocs *as, struct assoc *a, struct sa_offer *o, const struct ke
 	p->next = a->pairs;
 	a->pairs = p;
 	return p;
+}
+
+static int
+fixed_open(struct assocs *as, struct sa_pair *p, const struct suite *s, const struct assoc_fixed *f)
+{
+	int err;
+
+	p->in = calloc(1, sizeof(*p->in));
+	p->out = calloc(1, sizeof(*p->out));
+	if (p->in == NULL || p->out == NULL)
+		return -ENOMEM;
+	pthread_mutex_init(&p->in->lock, NULL);
+	pthread_mutex_init(&p->out->lock, NULL);
+	err = sadb_insert(&as->sadb, &p->in->entry, f->spi_in);
+	if (err < 0)
+		return err;
+	p->n_in = 1;
+	err = esp_in_init(&p->in->sa, f->spi_in, s, f->in, f->esn, as->config.replay_window);
+	if (err < 0)
+		return err;
+	p->n_in_soft = 1;
+	err = esp_out_init(&p->out->sa, f->spi_out, s, f->out, f->esn);
+	if (err < 0)
+		return err;
+	p->n_out = p->n_out_soft = 1;
+	return 0;
+}
+
+int
+assoc_fix(struct assocs *as, struct assoc *a, const struct assoc_fixed *f, struct monotime now)
+{
+	size_t len = suite_keymat_len(a->group->suite);
+	struct sa_pair *p = calloc(1, sizeof(*p));
+	int err = p == NULL ? -ENOMEM : fixed_open(as, p, a->group->suite, f);
+
+	if (err < 0) {
+		if (p != NULL)
+			pair_free(as, p);
+		return err;
+	}
+	memcpy(p->in->keymat, f->in, len);
+	memcpy(p->out->keymat, f->out, len);
+	replay_start(&p->in->sa.replay, f->received);
+	p->in->sa.last = f->received;
+	p->out->sa.seq = p->out->sa.last = f->sent;
+	p->in->taken = f->taken;
+	p->in->pair = p;
+	p->in->entry.owner = p->in;
+	p->assoc = a;
+	p->state = SA_ACTIVE;
+	p->installed = now;
+	a->pairs = a->active = p;
+	return 0;
 }
 
 static void
@@ -495,6 +559,8 @@ static void
 pair_heard(struct assocs *as, struct sa_pair *p, const struct endpoint *from, bool newest,
     bool dummy, struct monotime now)
 {
+	if (p->assoc->plain)
+		return; /* nobody to answer or to ask */
 	switch (p->state) {
 	case SA_HALF_OPEN:
 	case SA_UNHEARD:
@@ -647,6 +713,8 @@ assoc_tick(struct assocs *as, struct assoc *a, struct monotime now)
 		following = p->next;
 		next = monotime_earliest(next, pair_tick(as, p, now));
 	}
+	if (a->plain)
+		return next;
 	if (a->active != NULL) {
 		if (pair_worn(as, a->active, now) && !monotime_before(now, a->no_rekey_before)) {
 			a->no_rekey_before = monotime_add_ms(now, REKEY_AGAIN_MS);

@@ -59,6 +59,7 @@ enum sa_state { SA_HALF_OPEN, SA_UNHEARD, SA_ACTIVE, SA_DRAINING };
 struct assoc;
 struct attempt;
 struct known;
+struct manual;
 
 /*
  * Workers seal on SAs of their own, and get what was sealed on those of theirs, so a lock is nearly
@@ -69,6 +70,7 @@ struct sa_in {
 	struct rtable_node by_spi; /* for workers, once it is confirmed */
 	pthread_mutex_t lock;	   /* of sa */
 	struct esp_in sa;
+	uint64_t *taken; /* where to note the highest number before anybody looks; or NULL */
 	struct sa_pair *pair;
 	uint8_t keymat[SUITE_KEYMAT_MAX]; /* for vn sas --keys */
 };
@@ -134,13 +136,14 @@ struct assoc {
 	struct grace_node retired;
 	_Atomic(struct way *) way; /* NULL while it is down */
 	struct group *group;
-	bool plain;	     /* a kernel VXLAN device, nobody to talk to: plain.h */
-	bool hub;	     /* one that is a port of ours */
-	bool up;	     /* confirmed: frames can go */
-	uint64_t peer_start; /* valid while up */
-	struct endpoint ep;  /* where packets go; kept when it goes down */
-	struct known *known; /* address.c: NULL as long as ep is not set */
-	struct ipaddr local; /* our address that its packets come to */
+	bool plain;	       /* a kernel VXLAN device, nobody to talk to: plain.h */
+	bool hub;	       /* one that is a port of ours */
+	struct manual *manual; /* its SAs are manual ones (it is plain then), or NULL */
+	bool up;	       /* confirmed: frames can go */
+	uint64_t peer_start;   /* valid while up */
+	struct endpoint ep;    /* where packets go; kept when it goes down */
+	struct known *known;   /* address.c: NULL as long as ep is not set */
+	struct ipaddr local;   /* our address that its packets come to */
 	uint32_t
 	    inner_mtu; /* largest IP packet of a vnet that needs no outer fragments on the way; 0: not known */
 	struct monotime up_since;
@@ -244,6 +247,20 @@ struct assoc *assoc_find(const struct assocs *as, uint64_t host_id, const struct
  * none, or memory is short.
  */
 struct assoc *assoc_get(struct assocs *as, uint64_t host_id, struct group *g, struct monotime now);
+/*
+ * One SA a direction with keys and numbers that are given, for good: a manual SA (manual.h). Both
+ * numbers count as used. 0, -EEXIST: the SPI is taken; -ENOSPC, -ENOMEM.
+ */
+struct assoc_fixed {
+	uint32_t spi_in, spi_out;
+	const uint8_t *in, *out; /* keymat */
+	bool esn;
+	uint64_t sent, received;
+	uint64_t *taken; /* as in struct sa_in */
+};
+int assoc_fix(struct assocs *as, struct assoc *a, const struct assoc_fixed *f, struct monotime now);
+/* From now on of group g, where that host has no other. */
+void assoc_regroup(struct assocs *as, struct assoc *a, struct group *g);
 /* Takes it down and frees it. */
 void assoc_free(struct assocs *as, struct assoc *a);
 

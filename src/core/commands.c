@@ -11,6 +11,7 @@
 #include "core/engine.h"
 #include "core/hosts.h"
 #include "core/keyscli.h"
+#include "core/manual.h"
 #include "core/state.h"
 #include "core/transport.h"
 #include "core/vnetctl.h"
@@ -224,6 +225,42 @@ peer_del_command(struct request *r)
 	return command_store(r);
 }
 
+/* --- manual SAs --- */
+
+static bool
+sa_add_command(struct request *r)
+{
+	char error[MANUAL_ERROR_MAX], peer[IPADDR_STRLEN];
+	struct manualspec spec;
+	struct form_error bad;
+	int err;
+
+	if (!manualspec_parse(r->expr, false, &spec, &bad))
+		return usage(r, "sa", bad.text);
+	err = manual_add(r->engine, &spec, error);
+	ipaddr_format(&spec.peer, peer);
+	explicit_bzero(&spec, sizeof(spec));
+	return err < 0 ? command_refuse(r, peer, "%s", error) : command_store(r);
+}
+
+static bool
+sa_del_command(struct request *r)
+{
+	const char *text = sxp_get(r->expr, "peer"), *level_text = sxp_get(r->expr, "level");
+	enum level level = LEVEL_NONE;
+	struct ipaddr peer;
+
+	if (text == NULL || !ipaddr_parse(text, &peer))
+		return usage(r, text != NULL ? text : "sa.del",
+		    "expected the IP address of the peer of a manual SA");
+	if (level_text != NULL && (!level_parse(level_text, &level) || level == LEVEL_NONE))
+		return usage(r, level_text, "expected auth or conf");
+	if (manual_delete(r->engine, &peer, level) == 0)
+		return command_refuse(r, text, "it has no manual SAs%s%s",
+		    level_text != NULL ? " of level " : "", level_text != NULL ? level_text : "");
+	return command_store(r);
+}
+
 /* --- keys --- */
 
 static bool
@@ -278,6 +315,8 @@ static const struct command {
 	{ "peer.add", peer_add_command },
 	{ "peer.del", peer_del_command },
 	{ "peer.list", command_peer_list },
+	{ "sa.add", sa_add_command },
+	{ "sa.del", sa_del_command },
 	{ "sa.list", command_sa_list },
 	{ "stats", command_stats },
 	{ "status", command_status },

@@ -297,6 +297,22 @@ read_label(struct reading *r, const struct sxp *e)
 	return true;
 }
 
+/* Never grown in place, which would leave keys behind. */
+static bool
+read_sa(struct reading *r, const struct sxp *e)
+{
+	struct config *c = r->c;
+
+	if (!c->sas)
+		c->sas = calloc(CONFIG_SAS_MAX, sizeof(*c->sas));
+	if (!c->sas || c->n_sas == CONFIG_SAS_MAX)
+		return form_fail(&r->err, e, "expected at most %d manual SAs", CONFIG_SAS_MAX);
+	if (!manualspec_parse(e, true, &c->sas[c->n_sas], &r->err))
+		return false;
+	c->n_sas++;
+	return true;
+}
+
 #define ONCE  1u
 #define STATE 2u /* state only */
 
@@ -317,6 +333,7 @@ static const struct {
 	{ "legacy-vnets", read_legacy_vnets, ONCE },
 	{ "host", read_host, ONCE | STATE },
 	{ "label", read_label, STATE },
+	{ "sa", read_sa, STATE },
 };
 
 static bool
@@ -398,6 +415,9 @@ config_free(struct config *c)
 	free(c->vnets);
 	free(c->peers);
 	free(c->labels);
+	if (c->sas)
+		explicit_bzero(c->sas, CONFIG_SAS_MAX * sizeof(*c->sas));
+	free(c->sas);
 	*c = (struct config){ 0 };
 }
 

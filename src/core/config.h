@@ -15,7 +15,7 @@
  *   (replay-window N)                           64 to 4096, default 4096
  *   (varp (entry-ttl SECONDS))                  default 60
  *   (legacy-vnets on|off)                       vnets 2, 3 and 4, default off
- *   state only: (host (id HEX16) (seed HEX32) (start N)), (label (id ..) (vni N))
+ *   state only: (sa ..) as in manualspec.h, (host (id HEX16) (seed HEX32) (start N)), (label (id ..) (vni N))
  */
 
 #include <stdbool.h>
@@ -23,9 +23,11 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "core/manualspec.h"
 #include "core/vnetspec.h"
 
 #define CONFIG_VNETS_MAX     4096
+#define CONFIG_SAS_MAX	     256
 #define CONFIG_PEERS_MAX     4096
 #define CONFIG_LABELS_MAX    8192
 #define CONFIG_UNDERLAYS_MAX 32
@@ -55,6 +57,8 @@ struct config {
 	size_t n_peers;
 	struct config_label *labels; /* malloc'd; state only */
 	size_t n_labels;
+	struct manualspec *sas; /* malloc'd; state only; wiped when freed */
+	size_t n_sas;
 	struct ipaddr group; /* default 224.10.0.1 */
 	uint8_t group_ttl;   /* default 1 */
 	uint16_t port;
@@ -86,7 +90,7 @@ void config_free(struct config *c);
  * All of it in a form that parses back, defaults included; what is state only where there is any.
  */
 void config_print(struct sxp_out *o, const struct config *c);
-/* Only what the state file holds: host, vnets, peers, labels. */
+/* Only what the state file holds: host, vnets, peers, labels, manual SAs. */
 void config_print_state(struct sxp_out *o, const struct config *c);
 /*
  * vnetd -n: reads the file, prints errors on standard error; print: the parsed form on standard

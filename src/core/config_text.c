@@ -85,6 +85,8 @@ config_print_state(struct sxp_out *o, const struct config *c)
 		print_peer(o, &c->peers[i]);
 	for (size_t i = 0; i < c->n_labels; i++)
 		print_label(o, &c->labels[i]);
+	for (size_t i = 0; i < c->n_sas; i++)
+		manualspec_print(o, &c->sas[i]);
 }
 
 void

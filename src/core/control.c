@@ -53,6 +53,7 @@ session_close(struct session *s)
 	loop_unwatch(s->control->engine->loop, &s->watch);
 	close(s->fd);
 	sxp_parser_free(s->parser);
+	explicit_bzero(s->in, sizeof(s->in)); /* vn sa-add */
 	if (s->out.text != NULL)
 		explicit_bzero(s->out.text, s->out.size); /* vn sas --keys */
 	sxp_out_free(&s->out);

@@ -12,6 +12,7 @@
  *   output.c     how they get there
  *   ingress.c    datagrams from the network, and their frames to devices
  *   plain.c      members that are kernel VXLAN devices without vnetd
+ *   manual.c     those with manual SAs, rawesp.c their packets
  *   vnetctl.c    making, changing and removing vnets and their devices
  *   control.c commands.c  the control socket
  *   state.c      what is stored, and the memo for the engine after this one
@@ -35,6 +36,8 @@ struct hosts;
 struct ingress;
 struct keyscli;
 struct linkmon;
+struct manual;
+struct priv_numbers;
 struct privcli;
 struct ratelimit;
 struct resolvecli;
@@ -65,7 +68,9 @@ struct engine {
 	struct groups groups;
 	struct assocs assocs;
 	struct vnets vnets;
-	struct table plain_macs; /* plain.c */
+	struct table plain_macs;      /* plain.c */
+	struct manual *manuals;	      /* manual.c */
+	struct priv_numbers *numbers; /* its, in a file; NULL: no such file */
 	struct varp *varp;
 	struct hosts *hosts;
 	struct exchanges *exchanges;

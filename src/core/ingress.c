@@ -180,7 +180,8 @@ vxlan_in(struct engine *e, struct assoc *a, struct packet *p)
 		stats_count(STAT_VNI_UNKNOWN);
 		return;
 	}
-	if (v->group != a->group) {
+	if (v->group != a->group ||
+	    (a->manual != NULL && member_find(&e->vnets, a->key.host_id, vni) == NULL)) {
 		stats_count(v->group->suite->id != SUITE_NONE && a->group->suite->id == SUITE_NONE
 				? STAT_CLEAR_SECURED
 				: STAT_VNI_FORBIDDEN);

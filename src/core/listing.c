@@ -13,6 +13,8 @@
 #include "core/exchange.h"
 #include "core/hosts.h"
 #include "core/linkmon.h"
+#include "core/manual.h"
+#include "core/plain.h"
 #include "core/sandbox.h"
 #include "core/stats.h"
 #include "core/vnetctl.h"
@@ -308,6 +310,13 @@ command_varp_list(struct request *r)
 
 /* --- peers --- */
 
+/* 0: ESP as IP protocol 50, which has none. */
+static uint32_t
+port_of(const struct endpoint *ep)
+{
+	return ep->port != ENDPOINT_ESP ? ep->port : 0;
+}
+
 static const char *
 assoc_state(const struct assoc *a)
 {
@@ -323,7 +332,10 @@ print_association(
 	const struct key_info *k = groups_key(&e->groups, a->group->key);
 
 	sxp_out_open(o, "association");
-	if (a->group->suite->id != SUITE_NONE) {
+	if (a->manual != NULL) {
+		sxp_out_kv(o, "key", a->group->key);
+		sxp_out_kv(o, "manual", "yes");
+	} else if (a->group->suite->id != SUITE_NONE) {
 		sxp_out_kv(o, "key", a->group->key);
 		if (k != NULL && k->id != 0)
 			sxp_out_kvf(
@@ -334,7 +346,7 @@ print_association(
 	sxp_out_kv(o, "suite", a->group->suite->name);
 	sxp_out_kv(o, "state", assoc_state(a));
 	sxp_out_kv(o, "path", "software");
-	sxp_out_kvf(o, "vnets", "%zu", exchange_peer_vnets(a));
+	sxp_out_kvf(o, "vnets", "%zu", a->plain ? plain_vnets(e, a) : exchange_peer_vnets(a));
 	sxp_out_kvf(o, "age", "%" PRId64, age_s(a->up ? a->up_since : a->born, now));
 	if (a->problem[0] != '\0')
 		sxp_out_kv(o, "problem", a->problem);
@@ -354,6 +366,7 @@ print_host_problems(struct sxp_out *o, const struct engine *e, const struct host
 }
 
 struct peer_sum {
+	bool manual;
 	uint64_t tx, rx;
 	int64_t rtt_us;
 	unsigned up, all;
@@ -369,6 +382,7 @@ sum_up(const struct engine *e, uint64_t host_id)
 		if (a->key.host_id != host_id)
 			continue;
 		s.all++;
+		s.manual |= a->manual != NULL;
 		s.tx += a->tx_packets;
 		s.rx += a->rx_packets;
 		if (!a->up)
@@ -392,14 +406,15 @@ print_peer(struct sxp_out *o, const struct engine *e, uint64_t host_id, const st
 
 	sxp_out_open(o, "vnet_peer");
 	sxp_out_kv(o, "addr", ipaddr_format(&ep->ip, addr));
-	sxp_out_kvf(o, "port", "%u", ep->port);
+	sxp_out_kvf(o, "port", "%u", port_of(ep));
 	sxp_out_kvf(o, "tx_packets", "%" PRIu64, s.tx);
 	sxp_out_kvf(o, "rx_packets", "%" PRIu64, s.rx);
 	print_host(o, host_id);
 	if (t != NULL)
 		sxp_out_kv(o, "name", t->peer.host);
 	sxp_out_kv(o, "origin",
-	    t != NULL			? "configured"
+	    s.manual			? "manual"
+	    : t != NULL			? "configured"
 	    : h != NULL && h->multicast ? "multicast"
 					: "heard");
 	if (t != NULL && t->peer.kind != PEER_VNETD)
@@ -530,19 +545,20 @@ print_sa(struct request *r, const struct sa_row *row)
 	char peer_addr[IPADDR_STRLEN], own_addr[IPADDR_STRLEN];
 	const char *peer = ipaddr_format(&row->assoc->ep.ip, peer_addr);
 	const char *own = ipaddr_format(&row->assoc->local, own_addr);
+	uint32_t port = port_of(&row->assoc->ep), own_port = port != 0 ? e->config.port : 0;
 
 	sxp_out_open(o, "sa");
 	sxp_out_kv(o, "direction", row->direction);
 	sxp_out_kvf(o, "spi", "0x%08x", row->spi);
 	sxp_out_kv(o, "src", in ? peer : own);
 	sxp_out_kv(o, "dst", in ? own : peer);
-	sxp_out_kvf(o, "sport", "%u", in ? row->assoc->ep.port : e->config.port);
-	sxp_out_kvf(o, "dport", "%u", in ? e->config.port : row->assoc->ep.port);
+	sxp_out_kvf(o, "sport", "%u", in ? port : own_port);
+	sxp_out_kvf(o, "dport", "%u", in ? own_port : port);
 	sxp_out_kv(o, "level", level_name(s->level));
 	sxp_out_kv(o, "suite", s->name);
 	sxp_out_kv(o, "key", row->assoc->group->key);
 	print_host(o, row->assoc->key.host_id);
-	sxp_out_kv(o, "state", states[row->pair->state]);
+	sxp_out_kv(o, "state", row->assoc->manual != NULL ? "manual" : states[row->pair->state]);
 	sxp_out_kv(o, "esn", row->esn ? "yes" : "no");
 	sxp_out_kvf(o, "seq", "%" PRIu64, row->count.seq);
 	if (in)
@@ -567,8 +583,12 @@ print_pair(struct request *r, const struct assoc *a, const struct sa_pair *p)
 	for (uint8_t i = 0; i < p->n_out_soft; i++) {
 		const struct esp_out *sa = &p->out[i].sa;
 
-		print_sa(r, &(struct sa_row){ a, p, "out", sa->spi, sa->esn,
-				sa_out_count(&p->out[i]), p->out[i].keymat });
+		struct sa_count count = sa_out_count(&p->out[i]);
+
+		if (a->manual != NULL)
+			count.packets -= manual_began(a->manual);
+		print_sa(
+		    r, &(struct sa_row){ a, p, "out", sa->spi, sa->esn, count, p->out[i].keymat });
 	}
 }
 

@@ -4,6 +4,7 @@
 #include "base/datagram.h"
 #include "base/segment.h"
 #include "core/fit.h"
+#include "core/rawesp.h"
 #include "core/stats.h"
 #include "core/transport.h"
 
@@ -16,7 +17,10 @@ seal(struct output *o, struct monotime now)
 	if (n > 0)
 		n = way_seal(o->way, o->lane, o->packets, n, now);
 	for (size_t i = 0; i < n; i++)
-		transport_queue(o->transport, &o->way->ep, o->packets[i]);
+		if (o->way->ep.port == ENDPOINT_ESP)
+			rawesp_send(&o->way->ep, o->packets[i]);
+		else
+			transport_queue(o->transport, &o->way->ep, o->packets[i]);
 }
 
 void

@@ -5,6 +5,7 @@
 
 #include "base/table.h"
 #include "core/engine.h"
+#include "core/manual.h"
 #include "core/plain.h"
 #include "core/vnetctl.h"
 #include "varp/varp.h"
@@ -20,9 +21,8 @@ struct plain_mac {
 	struct monotime seen;
 };
 
-/* The name of a host that has none. */
-static uint64_t
-host_id_of(const struct engine *e, const struct endpoint *ep)
+uint64_t
+plain_host_id(const struct engine *e, const struct endpoint *ep)
 {
 	struct siphash_key key;
 	uint64_t id;
@@ -37,16 +37,52 @@ join(struct engine *e, struct vnet *v, struct assoc *a)
 {
 	uint16_t value;
 
-	if (v->group != a->group || !vnetid_is_short(&v->id, &value))
+	if (v->group != a->group || !vnetid_is_short(&v->id, &value) ||
+	    (a->manual != NULL && !manual_takes(a->manual, &v->id)))
 		return;
 	if (member_add(&e->vnets, v, a, a->key.host_id, value) != NULL && a->hub)
 		v->hubs++;
 }
 
+void
+plain_join(struct engine *e, struct assoc *a)
+{
+	vnetctl_path_changed(e, a);
+	for (struct vnet *v = e->vnets.first; v != NULL; v = v->next)
+		join(e, v, a);
+}
+
+void
+plain_leave(struct engine *e, struct assoc *a)
+{
+	for (struct vnet *v = e->vnets.first; v != NULL; v = v->next) {
+		struct member *m = member_find(&e->vnets, a->key.host_id, v->vni);
+
+		if (m == NULL || m->assoc != a)
+			continue;
+		v->hubs -= a->hub;
+		varp_member_down(e->varp, v->vni, a->key.host_id);
+		member_remove(&e->vnets, m);
+	}
+}
+
+size_t
+plain_vnets(const struct engine *e, const struct assoc *a)
+{
+	size_t n = 0;
+
+	for (const struct vnet *v = e->vnets.first; v != NULL; v = v->next) {
+		const struct member *m = member_find(&e->vnets, a->key.host_id, v->vni);
+
+		n += m != NULL && m->assoc == a;
+	}
+	return n;
+}
+
 int
 plain_add(struct engine *e, const struct endpoint *ep, bool hub)
 {
-	uint64_t host_id = host_id_of(e, ep);
+	uint64_t host_id = plain_host_id(e, ep);
 	struct group *g = group_get(&e->groups, "", suite_by_id(SUITE_NONE));
 	struct assoc *a = NULL;
 	int err = -ENOMEM;
@@ -64,33 +100,23 @@ plain_add(struct engine *e, const struct endpoint *ep, bool hub)
 	a->up = true;
 	a->up_since = engine_now(e);
 	a->ep = *ep;
-	vnetctl_path_changed(e, a);
 	way_update(&e->assocs, a);
-	for (struct vnet *v = e->vnets.first; v != NULL; v = v->next)
-		join(e, v, a);
+	plain_join(e, a);
 	return 0;
 }
 
 void
 plain_remove(struct engine *e, const struct endpoint *ep)
 {
-	uint64_t host_id = host_id_of(e, ep);
+	uint64_t host_id = plain_host_id(e, ep);
 	struct assoc *a;
 
 	for (a = e->assocs.first; a != NULL; a = a->next)
-		if (a->plain && a->key.host_id == host_id)
+		if (a->plain && a->manual == NULL && a->key.host_id == host_id)
 			break;
 	if (a == NULL)
 		return;
-	for (struct vnet *v = e->vnets.first; v != NULL; v = v->next) {
-		struct member *m = member_find(&e->vnets, host_id, v->vni);
-
-		if (m == NULL)
-			continue;
-		v->hubs -= a->hub;
-		varp_member_down(e->varp, v->vni, host_id);
-		member_remove(&e->vnets, m);
-	}
+	plain_leave(e, a);
 	assoc_free(&e->assocs, a);
 }
 

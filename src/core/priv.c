@@ -184,8 +184,7 @@ serve_esp_keep(struct priv *p, struct ipc_msg *m, struct priv_answer *a)
 {
 	const struct priv_family *q = (const void *)m->body;
 
-	return keep_socket(
-	    esp_of(p, q), priv_socket_is_esp(m->fd, (sa_family_t)q->family), m, a);
+	return keep_socket(esp_of(p, q), priv_socket_is_esp(m->fd, (sa_family_t)q->family), m, a);
 }
 
 static int

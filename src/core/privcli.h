@@ -109,7 +109,8 @@ int privcli_lane_keep(
     struct privcli *c, enum priv_keep what, const char *ifname, unsigned lane, int fd);
 
 struct priv_esp_sockets {
-	int esp4, esp6; /* raw, IP protocol 50, else as those above; esp6 -1 where there is no IPv6 */
+	int esp4,
+	    esp6; /* raw, IP protocol 50, else as those above; esp6 -1 where there is no IPv6 */
 };
 
 /*

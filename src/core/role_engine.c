@@ -17,8 +17,10 @@
 #include "core/ingress.h"
 #include "core/keyscli.h"
 #include "core/linkmon.h"
+#include "core/manual.h"
 #include "core/privcli.h"
 #include "core/ratelimit.h"
+#include "core/rawesp.h"
 #include "core/resolvecli.h"
 #include "core/sandbox.h"
 #include "core/state.h"
@@ -50,6 +52,7 @@ tick(void *arg)
 	next = monotime_earliest(next, varp_tick(e->varp, now));
 	next = monotime_earliest(next, hosts_tick(e, now));
 	next = monotime_earliest(next, vnetctl_tick(e, now));
+	next = monotime_earliest(next, manual_tick(e, now));
 	exchange_flush(e);
 	egress_flush(e);
 	state_flush(e);
@@ -85,7 +88,10 @@ send_esp(void *arg, const struct endpoint *to, struct packet *p)
 {
 	struct engine *e = arg;
 
-	transport_queue(e->transport, to, p);
+	if (to->port == ENDPOINT_ESP)
+		rawesp_send(to, p);
+	else
+		transport_queue(e->transport, to, p);
 }
 
 static bool
@@ -231,7 +237,7 @@ static void
 drop_revoked(struct engine *e)
 {
 	for (struct assoc *a = e->assocs.first; a != NULL; a = a->next)
-		if (is_revoked(&e->groups, a))
+		if (a->manual == NULL && is_revoked(&e->groups, a))
 			assoc_down(
 			    &e->assocs, a, "its key is not accepted any more", engine_now(e));
 }
@@ -314,6 +320,7 @@ datagrams_done(void *arg)
 	struct engine *e = arg;
 
 	ingress_flush(e);
+	manual_received(e);
 	exchange_flush(e);
 	egress_flush(e);
 }
@@ -336,6 +343,7 @@ channel_replaced(struct engine *e, enum role role, int fd)
 		if (transport_fd6(e->transport) >= 0)
 			(void)privcli_keep_fd(
 			    e->priv, PRIV_KEEP_UDP6, "", transport_fd6(e->transport));
+		manual_keep(e);
 		vnetctl_keep_all(e);
 		state_store_again(e);
 	}

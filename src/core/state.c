@@ -11,6 +11,7 @@
 #include "core/control.h"
 #include "core/engine.h"
 #include "core/hosts.h"
+#include "core/manual.h"
 #include "core/privcli.h"
 #include "core/state.h"
 #include "core/stats.h"
@@ -94,6 +95,7 @@ state_load_settings(struct engine *e)
 	if (err < 0)
 		role_fail("cannot read the state: %s", strerror(-err));
 	errors = config_parse(text, len, "state", true, stored, config_trouble, NULL);
+	explicit_bzero(text, len);
 	free(text);
 	/* Going on without what could not be read would store the loss. */
 	if (errors > 0)
@@ -143,11 +145,24 @@ load_legacy(struct engine *e)
 	}
 }
 
+/* Going on without one would store the loss of its keys and numbers. */
+static void
+load_sas(struct engine *e, const struct config *c)
+{
+	char error[MANUAL_ERROR_MAX], peer[IPADDR_STRLEN];
+
+	for (size_t i = 0; i < c->n_sas; i++)
+		if (manual_add(e, &c->sas[i], error) < 0)
+			role_fail(
+			    "manual SAs of %s: %s", ipaddr_format(&c->sas[i].peer, peer), error);
+}
+
 void
 state_load_vnets(struct engine *e)
 {
 	e->state->loading = true;
 	load_from(e, &e->state->stored, false);
+	load_sas(e, &e->state->stored);
 	load_from(e, &e->config, true);
 	if (e->config.legacy_vnets)
 		load_legacy(e);
@@ -187,7 +202,7 @@ state_collect(const struct engine *e, struct config *c)
 		if (!t->from_config && t->token == 0)
 			c->peers[c->n_peers++] = t->peer;
 	vnets_each_label(&e->vnets, add_label, c);
-	return true;
+	return manual_collect(e, c);
 }
 
 static void
@@ -236,6 +251,7 @@ state_stored(void *arg, uint64_t number, int error)
 		stats_count(STAT_STATE_FAILED);
 		log_warnx("the state could not be stored: %s", strerror(-error));
 	}
+	manual_stored(e, number, error);
 	/* It may come in the middle of a call to priv: the rest waits for the end of the round. */
 	e->state->done = number;
 	e->state->done_error = error;

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What survives: the state file (host id, start number, vnets, peers, labels), which priv stores as
+ * What survives: the state file (host id, start number, vnets, peers, labels, manual SAs), which priv stores as
  * opaque bytes, and the memo, what an engine leaves in priv's memory for the one after it (where
  * the peers are). Changes of one round are stored together.
  */

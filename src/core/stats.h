@@ -18,6 +18,11 @@
 	X(UDP_TX, "udp_tx", "datagrams sent")                                                      \
 	X(UDP_TX_FAILED, "udp_tx_failed", "datagrams the kernel refused to send")                  \
 	X(UDP_TRUNCATED, "udp_truncated", "datagrams larger than any of ours, dropped")            \
+	X(RAW_RX, "raw_rx", "ESP packets received as IP protocol 50 (manual SAs)")                 \
+	X(RAW_TX, "raw_tx", "ESP packets sent as IP protocol 50")                                  \
+	X(RAW_TX_FAILED, "raw_tx_failed", "ESP packets the kernel refused to send as protocol 50") \
+	X(RAW_REFUSED, "raw_refused",                                                              \
+	    "packets of IP protocol 50 that are no ESP of ours, dropped")                          \
 	X(DATAGRAM_SHORT, "datagram_short", "datagrams of fewer than 4 bytes, dropped")            \
 	X(DATAGRAM_RESERVED, "datagram_reserved",                                                  \
 	    "datagrams whose first word is a reserved SPI, dropped")                               \

@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #define LOG_MODULE "vnet"
+#include "base/datagram.h"
 #include "base/log.h"
 #include "core/egress.h"
 #include "core/engine.h"
 #include "core/exchange.h"
 #include "core/hosts.h"
 #include "core/linkmon.h"
+#include "core/manual.h"
 #include "core/plain.h"
 #include "core/privcli.h"
 #include "core/state.h"
@@ -341,6 +343,7 @@ vnetctl_keys_changed(struct engine *e)
 			fatalx("out of memory");
 		changed = true;
 	}
+	manual_keys_changed(e);
 	if (changed)
 		announce_change(e);
 	else
@@ -352,8 +355,9 @@ vnetctl_keys_changed(struct engine *e)
 void
 vnetctl_path_changed(struct engine *e, struct assoc *a)
 {
-	size_t mtu = suite_inner_mtu(
-	    a->group->suite, underlay_mtu(e), ipaddr_header_len(&a->ep.ip));
+	/* As IP protocol 50 it has no UDP header. */
+	size_t underlay = underlay_mtu(e) + (a->ep.port == ENDPOINT_ESP ? UDP_HEADER_LEN : 0);
+	size_t mtu = suite_inner_mtu(a->group->suite, underlay, ipaddr_header_len(&a->ep.ip));
 
 	way_set_mtu(&e->assocs, a, (uint32_t)mtu);
 }

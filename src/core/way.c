@@ -138,6 +138,8 @@ sa_open(struct sa_in *in, struct packet **packets, size_t n, struct esp_opened *
 	bytes = in->sa.bytes;
 	esp_open_batch(&in->sa, packets, n, opened);
 	bytes = in->sa.bytes - bytes;
+	if (in->taken != NULL)
+		*in->taken = in->sa.replay.top;
 	pthread_mutex_unlock(&in->lock);
 	for (size_t i = 0; i < n; i++) {
 		stats_esp(opened[i].verdict);

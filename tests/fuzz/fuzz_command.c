@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #include "core/hosts.h"
 #include "core/keyscli.h"
 #include "core/linkmon.h"
+#include "core/manual.h"
 #include "core/privcli.h"
 #include "core/privmsg.h"
 #include "core/ratelimit.h"
@@ -40,6 +42,8 @@
 	X("key.retire")  \
 	X("peer.add")    \
 	X("peer.del")    \
+	X("sa.add")      \
+	X("sa.del")      \
 	X("varp.mcaddr") \
 	X("vif.add")     \
 	X("vif.del")     \
@@ -128,8 +132,11 @@ priv_answer(struct priv_double *p, const struct ipc_msg *m)
 	if (p->refuse >> p->calls++ % 8 & 1) {
 		p->refused = true;
 		a.error = privmsg_refuse(&a, -EPERM, "no");
-	} else if (m->type == PRIV_TAP_OPEN) {
+	} else if (m->type == PRIV_TAP_OPEN || m->type == PRIV_ESP_SOCKET) {
 		fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	} else if (m->type == PRIV_NUMBERS) {
+		fd = memfd_create("numbers", MFD_CLOEXEC);
+		expect(fd >= 0 && ftruncate(fd, sizeof(struct priv_numbers)) == 0);
 	} else if (m->type == PRIV_STATE_STORE) {
 		const struct priv_blob *q = (const void *)m->body;
 
@@ -260,7 +267,7 @@ world_make(struct world *w, uint8_t refuse)
 		.host_id = 1, .start = 1, .replay_window = 64, .n_spis = 1
 	};
 	const struct varp_config varp = { .entry_ttl_ms = 60000 };
-	struct keyring *ring = noise_global_init() ? keyring_new(-1) : NULL;
+	struct keyring *ring = noise_global_init() && cipher_global_init() ? keyring_new(-1) : NULL;
 	int udp[2];
 
 	*w = (struct world){ .e = { .host_id = 1, .start = 1 } };
@@ -299,6 +306,7 @@ world_free(struct world *w)
 	w->priv.refuse = 0; /* the thread waits: nothing has been asked */
 	while (e->vnets.first)
 		expect(vnetctl_delete(e, e->vnets.first, false, error) == 0);
+	manual_fini(e);
 	control_free(e->control);
 	privcli_free(e->priv);
 	pthread_join(w->priv.thread, NULL);
@@ -331,6 +339,7 @@ tick(void *arg)
 
 	e->timer.when = (struct monotime){ 0 };
 	hosts_tick(e, engine_now(e));
+	manual_tick(e, engine_now(e));
 	vnetctl_tick(e, engine_now(e));
 	state_flush(e);
 }

@@ -15,6 +15,7 @@ enum {
 	STATE_VNETS,
 	STATE_PEERS,
 	STATE_LABELS,
+	STATE_SAS,
 	FIRST_ERROR
 };
 
@@ -26,6 +27,7 @@ const char *const fuzz_classes[] = {
 	"state with vnets",
 	"state with peers",
 	"state with labels",
+	"state with manual SAs",
 	/* syntax */
 	"unexpected ')'",
 	"expected '('",
@@ -109,6 +111,8 @@ saw_state(const struct config *c)
 		fuzz_saw(STATE_PEERS);
 	if (c->n_labels > 0)
 		fuzz_saw(STATE_LABELS);
+	if (c->n_sas > 0)
+		fuzz_saw(STATE_SAS);
 }
 
 static bool

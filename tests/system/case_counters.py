@@ -24,6 +24,9 @@ UNREACHABLE = {
     "frame_no_buffer": "what waits or is gathered is bounded below the number of buffers",
     "udp_truncated": "no UDP datagram is larger than a buffer",
     "esp_exhausted": "2^64 packets",
+    **dict.fromkeys(("esp_ahead", "raw_rx", "raw_tx", "raw_tx_failed"),
+                    "of manual SAs, which case_manual_sa.py has"),
+    "raw_refused": "the filter of the raw sockets lets nothing but ESP through",
     "esp_no_room": "every buffer has room in front and behind",
     "esp_crypto_failed": "the library does not fail",
 }

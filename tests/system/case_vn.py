@@ -119,6 +119,8 @@ COMMANDS = [
     ("peer-delete --port=7 2001:db8::1", "(peer.del (addr 2001:db8::1) (port 7))"),
     ("sas", "(sa.list)"),
     ("sas --keys", "(sa.list (keys yes))"),
+    ("sa-delete 192.0.2.7", "(sa.del (peer 192.0.2.7))"),
+    ("sa-delete 192.0.2.7 conf", "(sa.del (peer 192.0.2.7) (level conf))"),
     ("bridges", "(bridge.list)"),
     ("bridges -l", "(bridge.list (long yes))"),
     ("keys", "(key.list)"),
@@ -139,8 +141,35 @@ def test_requests(net):
             assert asked == requests, (command, asked)
             assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), (command, done)
         commands = {c[0].split()[0].replace("-j", "vnet-create") for c in COMMANDS}
-        missing = help_commands() - commands - {"insmod", "help"}
+        missing = help_commands() - commands - {"insmod", "help", "sa-add"}
         assert not missing, missing
+
+
+def test_sa_add(net):
+    """A file that only its owner may read is handed over as it is; no other."""
+    path = net.dir / "keys.sa"
+    path.write_text("# two\n(sa (peer 192.0.2.7)\n (auth-in 0x01))\n(sa (peer 192.0.2.8))\n")
+    with daemon(net) as fake:
+        path.chmod(0o600)
+        asked, done = ask(fake, ["sa-add", path])
+        assert asked == ["(sa.add (peer 192.0.2.7) (auth-in 0x01))", "(sa.add (peer 192.0.2.8))"]
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
+        for mode in 0o640, 0o606, 0o700 | 0o010:
+            path.chmod(mode)
+            asked, done = ask(fake, ["sa-add", path])
+            assert (asked, done.returncode) == ([], REFUSED), done
+            assert f"mode {mode:04o} lets others at its keys, expected 0600" in done.stderr
+        path.chmod(0o600)
+        for text, error in (("(vnet (id 97))", "1: expected (sa (peer ADDRESS) ..)"),
+                            ("(sa (peer 192.0.2.7)", "1: the file ends inside a form"),
+                            ("\n)", "2: unexpected ')'")):
+            path.write_text(text)
+            asked, done = ask(fake, ["sa-add", path])
+            assert (asked, done.returncode) == ([], REFUSED), done
+            assert done.stderr == f"vn: {path}:{error}\n", done
+        _, done = ask(fake, ["sa-add", net.dir])
+        assert (done.returncode, done.stderr) == \
+            (REFUSED, f"vn: {net.dir}: no regular file, expected one of (sa ..) forms\n"), done
 
 
 def test_argument_with_spaces(net):
