@@ -66,6 +66,7 @@ probe_write(uint8_t frame[static PROBE_LEN], uint64_t nonce)
 	wcur_copy(&c, mac, sizeof(mac));
 	wcur_be16(&c, PROBE_ETHERTYPE);
 	wcur_be64(&c, nonce);
+	wcur_zero(&c, PROBE_LEN - wcur_len(&c));
 }
 
 bool

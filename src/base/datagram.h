@@ -53,11 +53,11 @@ bool vxlan_parse(const uint8_t *buf, size_t len, uint32_t *vni, bool *checked);
 void vxlan_write(uint8_t buf[static VXLAN_HEADER_LEN], uint32_t vni, bool checked);
 
 /*
- * A probe of the kernel path: a frame of VNI_PROBE whose payload is a nonce. It ends at the engine
- * of the other host, which answers by SEEN (varp/message.h).
+ * A probe of the kernel path: a frame of VNI_PROBE whose payload is a nonce, and zeros. It ends at
+ * the engine of the other host, which answers by SEEN (varp/message.h).
  */
 #define PROBE_ETHERTYPE 0x88b5 /* IEEE 802: local experiments */
-#define PROBE_LEN	(ETHER_HEADER_LEN + 8)
+#define PROBE_LEN	60     /* of the shortest frame */
 void probe_write(uint8_t frame[static PROBE_LEN], uint64_t nonce);
 /* False if it is no probe. */
 bool probe_parse(const uint8_t *frame, size_t len, uint64_t *nonce);

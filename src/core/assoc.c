@@ -189,6 +189,8 @@ pair_destroy(struct grace_node *n)
 void
 pair_free(struct assocs *as, struct sa_pair *p)
 {
+	if (as->ops->retired != NULL)
+		as->ops->retired(as->arg, p);
 	pair_unshare(as, p);
 	for (uint8_t i = 0; i < p->n_in; i++)
 		sadb_remove(&as->sadb, &p->in[i].entry);
@@ -555,6 +557,16 @@ pair_insisted(const struct assocs *as, const struct sa_pair *p, struct monotime 
 }
 
 /* A packet opened on p, before anybody looks into it. */
+/*
+ * Left to the peer's kernel: what comes over it was sent by nobody who knows how the pair stands,
+ * and from an address that routes have chosen.
+ */
+static bool
+sa_from_kernel(const struct sa_in *in)
+{
+	return in->pair->n_in_soft > 1 && in == &in->pair->in[in->pair->n_in_soft - 1];
+}
+
 static void
 pair_heard(struct assocs *as, struct sa_pair *p, const struct endpoint *from, bool newest,
     bool dummy, struct monotime now)
@@ -595,7 +607,7 @@ assocs_open(struct assocs *as, uint32_t spi, const struct endpoint *from, struct
 	if (sa_open(in, packets, n, opened, now) == 0)
 		return NULL;
 	a = in->pair->assoc;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && !sa_from_kernel(in); i++)
 		if (opened[i].verdict == ESP_OK)
 			pair_heard(as, in->pair, from, opened[i].newest,
 			    opened[i].next_header == ESP_NEXT_DUMMY, now);
@@ -610,7 +622,9 @@ assocs_opened(struct assocs *as, uint32_t spi, const struct endpoint *from,
 
 	if (in == NULL)
 		return NULL;
-	pair_heard(as, in->pair, from, opened->newest, opened->next_header == ESP_NEXT_DUMMY, now);
+	if (!sa_from_kernel(in))
+		pair_heard(
+		    as, in->pair, from, opened->newest, opened->next_header == ESP_NEXT_DUMMY, now);
 	return in->pair->assoc;
 }
 
@@ -703,6 +717,15 @@ pair_tick(struct assocs *as, struct sa_pair *p, struct monotime now)
 	return monotime_earliest(p->dummy, p->expires);
 }
 
+void
+assoc_rekey(struct assocs *as, struct assoc *a, struct monotime now)
+{
+	if (monotime_before(now, a->no_rekey_before))
+		return;
+	a->no_rekey_before = monotime_add_ms(now, REKEY_AGAIN_MS);
+	assoc_connect(as, a, assoc_key_id(as, a), &a->ep, false, now);
+}
+
 static struct monotime
 assoc_tick(struct assocs *as, struct assoc *a, struct monotime now)
 {
@@ -716,10 +739,8 @@ assoc_tick(struct assocs *as, struct assoc *a, struct monotime now)
 	if (a->plain)
 		return next;
 	if (a->active != NULL) {
-		if (pair_worn(as, a->active, now) && !monotime_before(now, a->no_rekey_before)) {
-			a->no_rekey_before = monotime_add_ms(now, REKEY_AGAIN_MS);
-			assoc_connect(as, a, assoc_key_id(as, a), &a->ep, false, now);
-		}
+		if (pair_worn(as, a->active, now))
+			assoc_rekey(as, a, now);
 		next = monotime_earliest(next, monotime_add_ms(now, 1000));
 	} else if (monotime_is_set(a->retry)) {
 		if (!monotime_before(now, a->retry)) {

@@ -60,6 +60,17 @@ struct assoc;
 struct attempt;
 struct known;
 struct manual;
+struct path;
+
+/*
+ * What the kernel has of an SA (path.c). It gets each once: given again after it was lost it would
+ * begin anew, with sequence numbers that have been used, or a replay window that knows nothing.
+ */
+struct sa_kernel {
+	enum { SA_KERNEL_NEVER, SA_KERNEL_ASKED, SA_KERNEL_HAS, SA_KERNEL_HAD } state;
+	uint16_t sport, dport; /* ESP in UDP; 0: IP protocol 50 */
+	uint64_t packets, bytes, seq, refused;
+};
 
 /*
  * Workers seal on SAs of their own, and get what was sealed on those of theirs, so a lock is nearly
@@ -72,12 +83,14 @@ struct sa_in {
 	struct esp_in sa;
 	uint64_t *taken; /* where to note the highest number before anybody looks; or NULL */
 	struct sa_pair *pair;
-	uint8_t keymat[SUITE_KEYMAT_MAX]; /* for vn sas --keys */
+	struct sa_kernel kernel;
+	uint8_t keymat[SUITE_KEYMAT_MAX]; /* for the kernel and vn sas --keys */
 };
 
 struct sa_out {
 	pthread_mutex_t lock; /* of sa */
 	struct esp_out sa;
+	struct sa_kernel kernel;
 	uint8_t keymat[SUITE_KEYMAT_MAX];
 };
 
@@ -169,6 +182,7 @@ struct assoc {
 	_Atomic uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes;
 	uint64_t clear_nonce;	   /* none: what the peer wants echoed */
 	struct exchange *exchange; /* exchange.c: membership and echoes */
+	struct path *path;	   /* path.c: what of it the kernel carries; NULL: nothing */
 	char problem[128];	   /* the last thing that went wrong, in words; "" when up */
 };
 
@@ -199,6 +213,8 @@ struct assocs_ops {
 	void (*probe)(void *arg, struct assoc *a, const struct endpoint *to, uint64_t nonce);
 	/* About to be freed. */
 	void (*gone)(void *arg, struct assoc *a);
+	/* A pair is about to be freed. May be NULL. */
+	void (*retired)(void *arg, struct sa_pair *p);
 };
 
 struct assocs_config {
@@ -278,6 +294,8 @@ void assoc_confirm(struct assocs *as, struct assoc *a, uint64_t start, const str
 /* Where it was in an earlier run of ours: known from now on, and tried at once. */
 void assoc_remember(
     struct assocs *as, struct assoc *a, const struct endpoint *ep, struct monotime now);
+/* Asks for new keys now, if that has not been done lately. It must be up, and not clear. */
+void assoc_rekey(struct assocs *as, struct assoc *a, struct monotime now);
 /* No way to it any more: SAs go, ops->down. */
 void assoc_down(struct assocs *as, struct assoc *a, const char *why, struct monotime now);
 

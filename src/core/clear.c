@@ -127,7 +127,8 @@ clear_by_endpoint(struct engine *e, const struct endpoint *ep)
 }
 
 void
-clear_receive(struct engine *e, const struct endpoint *from, const uint8_t *body, size_t len)
+clear_receive(struct engine *e, const struct endpoint *from, const struct ipaddr *to,
+    const uint8_t *body, size_t len)
 {
 	struct group *g = clear_group(e);
 	struct clear_header h;
@@ -154,6 +155,7 @@ clear_receive(struct engine *e, const struct endpoint *from, const uint8_t *body
 	if (a == NULL)
 		return;
 	a->clear_nonce = h.nonce;
+	a->local = *to;
 	a->heard = engine_now(e);
 	a->rx_packets++;
 	if (!a->up || a->peer_start != h.start || !endpoint_equal(&a->ep, from))

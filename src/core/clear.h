@@ -19,7 +19,8 @@ struct message;
 /* A host says by DISCOVER that it has vnets of level none: ask it to prove its address. */
 void clear_greet(struct engine *e, uint64_t host_id, const struct endpoint *ep);
 /* The body of a CLEAR control message. */
-void clear_receive(struct engine *e, const struct endpoint *from, const uint8_t *body, size_t len);
+void clear_receive(struct engine *e, const struct endpoint *from, const struct ipaddr *to,
+    const uint8_t *body, size_t len);
 /* A message to a confirmed peer. */
 void clear_send(struct engine *e, struct assoc *a, const struct message *m);
 /* An association is about to be freed. */

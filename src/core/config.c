@@ -247,6 +247,18 @@ read_legacy_vnets(struct reading *r, const struct sxp *e)
 }
 
 static bool
+read_offload(struct reading *r, const struct sxp *e)
+{
+	const char *text = form_text(e, &r->err);
+
+	if (!text)
+		return false;
+	if (!offload_mode_parse(text, &r->c->offload))
+		return form_refuse(&r->err, e, "expected auto, off or require");
+	return true;
+}
+
+static bool
 read_host(struct reading *r, const struct sxp *e)
 {
 	struct config *c = r->c;
@@ -331,6 +343,7 @@ static const struct {
 	{ "replay-window", read_replay_window, ONCE },
 	{ "varp", read_varp, ONCE },
 	{ "legacy-vnets", read_legacy_vnets, ONCE },
+	{ "offload", read_offload, ONCE },
 	{ "host", read_host, ONCE | STATE },
 	{ "label", read_label, STATE },
 	{ "sa", read_sa, STATE },
@@ -352,7 +365,7 @@ read_form(struct reading *r, const struct sxp *e)
 	}
 	return form_fail(&r->err, e,
 	    "unknown form \"%s\"; expected vnet, vnet.add, peer.add, varp.mcaddr, port, underlay, "
-	    "rekey, replay-window, varp or legacy-vnets",
+	    "rekey, replay-window, varp, legacy-vnets or offload",
 	    form_shown(sxp_name(e), name));
 }
 

@@ -14,6 +14,7 @@
  *   (rekey (seconds N) (packets N))             default 3600, 2^31
  *   (replay-window N)                           64 to 4096, default 4096
  *   (varp (entry-ttl SECONDS))                  default 60
+ *   (offload auto|off|require)                  may the kernel carry vnets, default auto
  *   (legacy-vnets on|off)                       vnets 2, 3 and 4, default off
  *   state only: (sa ..) as in manualspec.h, (host (id HEX16) (seed HEX32) (start N)), (label (id ..) (vni N))
  */
@@ -67,6 +68,7 @@ struct config {
 	uint32_t replay_window;
 	uint32_t entry_ttl; /* seconds, 1 or more */
 	bool legacy_vnets;
+	enum offload_mode offload;
 	char underlays[CONFIG_UNDERLAYS_MAX][VNET_IFNAME_SIZE];
 	size_t n_underlays;
 	/* state only */

@@ -35,6 +35,7 @@ print_settings(struct sxp_out *o, const struct config *c)
 	sxp_out_kvf(o, "entry-ttl", "%u", c->entry_ttl);
 	sxp_out_close(o);
 	sxp_out_kv(o, "legacy-vnets", c->legacy_vnets ? "on" : "off");
+	sxp_out_kv(o, "offload", offload_mode_name(c->offload));
 }
 
 static void

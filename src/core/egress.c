@@ -12,6 +12,7 @@
 #include "core/engine.h"
 #include "core/exchange.h"
 #include "core/fit.h"
+#include "core/offload.h"
 #include "core/output.h"
 #include "core/plain.h"
 #include "core/stats.h"
@@ -246,6 +247,19 @@ flood_either(struct engine *e, struct vnet *v, struct packet *p, const struct su
 	packet_put(p);
 }
 
+/* The next one may go in the kernel. */
+static void
+offload_unicast(
+    struct engine *e, struct member *m, const struct macaddr *src, const struct packet *p)
+{
+	struct macaddr dst;
+
+	if (m->assoc->path == NULL)
+		return;
+	memcpy(&dst, p->data, sizeof(dst));
+	offload_used(e->offload, m, src, &dst, engine_now(e));
+}
+
 /* One frame from our own device, perhaps larger than any packet; consumes p. */
 static void
 frame_from_device(
@@ -286,6 +300,7 @@ frame_from_device(
 			queue_frame(e, v, p);
 	} else if (f.verdict == FORWARD_UNICAST) {
 		stats_count(STAT_FRAME_UNICAST);
+		offload_unicast(e, f.route.via, &f.src, p);
 		send_either(e, v, f.route.via, p, &s);
 	} else {
 		flood_either(e, v, p, &s);

@@ -11,6 +11,7 @@
  *   egress.c     frames from devices to the network: who gets them
  *   output.c     how they get there
  *   ingress.c    datagrams from the network, and their frames to devices
+ *   offload.c path.c flows.c   what the kernel carries instead
  *   plain.c      members that are kernel VXLAN devices without vnetd
  *   manual.c     those with manual SAs, rawesp.c their packets
  *   vnetctl.c    making, changing and removing vnets and their devices
@@ -38,6 +39,7 @@ struct keyscli;
 struct linkmon;
 struct manual;
 struct priv_numbers;
+struct offload;
 struct privcli;
 struct ratelimit;
 struct resolvecli;
@@ -74,6 +76,7 @@ struct engine {
 	struct varp *varp;
 	struct hosts *hosts;
 	struct exchanges *exchanges;
+	struct offload *offload;
 	struct state *state;
 	struct control *control;
 	struct ratelimit *strangers; /* unauthenticated senders, by address */

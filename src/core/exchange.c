@@ -9,6 +9,7 @@
 #include "core/egress.h"
 #include "core/engine.h"
 #include "core/exchange.h"
+#include "core/offload.h"
 #include "core/stats.h"
 #include "varp/membership.h"
 
@@ -72,6 +73,12 @@ send_to(struct engine *e, struct assoc *a, const struct message *m, const struct
 		stats_count(STAT_MESSAGE_TX);
 }
 
+void
+exchange_send(struct engine *e, struct assoc *a, const struct message *m)
+{
+	send_to(e, a, m, NULL);
+}
+
 static void
 echo_send(struct engine *e, struct assoc *a, enum message_type type, uint64_t nonce,
     const struct endpoint *seen, const struct endpoint *to)
@@ -94,6 +101,7 @@ echo_start(struct engine *e, struct assoc *a)
 	random_bytes(&x->nonce, sizeof(x->nonce));
 	x->echo_sent = engine_now(e);
 	echo_send(e, a, MESSAGE_ECHO, x->nonce, NULL, NULL);
+	offload_repeat(e->offload, a);
 }
 
 void
@@ -238,8 +246,16 @@ ops_damped(void *arg, uint32_t vnet, const struct macaddr *mac)
 	    v != NULL ? v->spec.ifname : "?", mac_format(mac, text));
 }
 
+static void
+ops_moved(void *arg, uint32_t vnet, const struct macaddr *mac)
+{
+	struct engine *e = arg;
+
+	offload_moved(e->offload, vnet, mac);
+}
+
 const struct varp_ops exchange_varp_ops = {
-	.send = ops_send, .members = ops_members, .damped = ops_damped
+	.send = ops_send, .members = ops_members, .moved = ops_moved, .damped = ops_damped
 };
 
 /* --- members come and go --- */
@@ -259,15 +275,20 @@ void
 exchange_member_gone(struct engine *e, struct member *m)
 {
 	gathered_forget(e, m->assoc, m->vnet->vni);
+	offload_member_gone(e->offload, m);
 }
 
 static void
 member_join(struct engine *e, struct assoc *a, struct vnet *v, uint32_t label)
 {
-	struct member *m = member_add(&e->vnets, v, a, a->key.host_id, label);
+	struct member *m = member_find(&e->vnets, a->key.host_id, v->vni);
 
+	if (m != NULL)
+		offload_member_gone(e->offload, m);
+	m = member_add(&e->vnets, v, a, a->key.host_id, label);
 	if (m == NULL)
 		return;
+	offload_member_added(e->offload, m);
 	gathered_forget(e, a, v->vni); /* an old label */
 	varp_member_up(e->varp, v->vni, a->key.host_id, m, engine_now(e));
 	egress_release(e, v);
@@ -409,7 +430,8 @@ exchange_receive(
 		break;
 	case MESSAGE_PATH:
 	case MESSAGE_SEEN:
-		break; /* nothing of ours is in the kernel */
+		offload_receive(e->offload, a, &m, engine_now(e));
+		break;
 	}
 }
 

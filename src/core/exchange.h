@@ -45,6 +45,8 @@ void exchange_gone(struct assoc *a);
 /* An echo to another address than the association's: does the peer answer from there? */
 void exchange_probe(struct engine *e, struct assoc *a, const struct endpoint *to, uint64_t nonce);
 
+/* A message to the other end of a, which is up. */
+void exchange_send(struct engine *e, struct assoc *a, const struct message *m);
 /* One message came in over a. */
 void exchange_receive(
     struct engine *e, struct assoc *a, const uint8_t *buf, size_t len, const struct endpoint *from);

@@ -14,6 +14,7 @@
 #include "core/fit.h"
 #include "core/hosts.h"
 #include "core/ingress.h"
+#include "core/offload.h"
 #include "core/plain.h"
 #include "core/stats.h"
 #include "varp/forward.h"
@@ -168,10 +169,16 @@ static void
 vxlan_in(struct engine *e, struct assoc *a, struct packet *p)
 {
 	struct vnet *v;
+	uint64_t nonce;
 	uint32_t vni;
 
 	if (!vxlan_parse(p->data, p->len, &vni, &p->checked)) {
 		stats_count(STAT_VXLAN_MALFORMED);
+		return;
+	}
+	if (vni == VNI_PROBE &&
+	    probe_parse(p->data + VXLAN_HEADER_LEN, p->len - VXLAN_HEADER_LEN, &nonce)) {
+		offload_probed(e->offload, a, nonce);
 		return;
 	}
 	v = e->ingress->assoc == a && e->ingress->vnet->vni == vni ? e->ingress->vnet
@@ -298,7 +305,7 @@ control(struct engine *e, const struct datagram *d, const struct packet *p)
 		assocs_cookie(&e->assocs, &d->from, h.body, h.body_len, now);
 		break;
 	case CONTROL_CLEAR:
-		clear_receive(e, &d->from, h.body, h.body_len);
+		clear_receive(e, &d->from, &d->to, h.body, h.body_len);
 		break;
 	case CONTROL_RELAY:
 		stats_count(STAT_CONTROL_TYPE);

@@ -8,13 +8,21 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "core/vnetspec.h"
 
 #define DEFAULT_CONFIG	  VNET_CONFDIR "/vnetd.conf"
 #define DEFAULT_RUN_DIR	  VNET_RUNDIR
 #define DEFAULT_STATE_DIR VNET_STATEDIR
 #define DEFAULT_KEYS_DIR  VNET_CONFDIR "/keys"
 
-enum { OPT_RUN_DIR = 256, OPT_STATE_DIR, OPT_KEYS_DIR, OPT_DAEMON, OPT_REMOVE_DEVICES };
+enum {
+	OPT_RUN_DIR = 256,
+	OPT_OFFLOAD,
+	OPT_STATE_DIR,
+	OPT_KEYS_DIR,
+	OPT_DAEMON,
+	OPT_REMOVE_DEVICES
+};
 
 static const struct option long_options[] = {
 	{ "varp_mcaddr", required_argument, NULL, 'a' },
@@ -23,6 +31,7 @@ static const struct option long_options[] = {
 	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
 	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
 	{ "keys-dir", required_argument, NULL, OPT_KEYS_DIR },
+	{ "offload", required_argument, NULL, OPT_OFFLOAD },
 	{ "daemon", no_argument, NULL, OPT_DAEMON },
 	{ "remove-devices", no_argument, NULL, OPT_REMOVE_DEVICES },
 	{ "verbose", no_argument, NULL, 'V' },
@@ -34,22 +43,24 @@ static const struct option long_options[] = {
 static void
 print_help(void)
 {
-	printf("usage: vnetd [-nV] [-a ADDR] [-f FILE] [--run-dir DIR] [--state-dir DIR]\n"
-	       "             [--keys-dir DIR] [--daemon]\n"
-	       "       vnetd --remove-devices [--run-dir DIR]\n"
-	       "\n"
-	       "  -a, --varp_mcaddr ADDR   multicast group of discovery, numeric\n"
-	       "  -f, --config, --file FILE\n"
-	       "                           configuration (" DEFAULT_CONFIG ")\n"
-	       "      --run-dir DIR        control socket, lock, log (" DEFAULT_RUN_DIR ")\n"
-	       "      --state-dir DIR      what survives restarts (" DEFAULT_STATE_DIR ")\n"
-	       "      --keys-dir DIR       key files (" DEFAULT_KEYS_DIR ")\n"
-	       "      --daemon             go to the background once ready, log to DIR/vnetd.log\n"
-	       "      --remove-devices     remove the devices that vnetd left, and exit\n"
-	       "  -n                       check the configuration and exit; with -V, print it\n"
-	       "  -V, --verbose            log more\n"
-	       "  -v, --version            print the version and exit\n"
-	       "  -h, --help               print this and exit\n");
+	printf(
+	    "usage: vnetd [-nV] [-a ADDR] [-f FILE] [--run-dir DIR] [--state-dir DIR]\n"
+	    "             [--keys-dir DIR] [--offload MODE] [--daemon]\n"
+	    "       vnetd --remove-devices [--run-dir DIR]\n"
+	    "\n"
+	    "  -a, --varp_mcaddr ADDR   multicast group of discovery, numeric\n"
+	    "  -f, --config, --file FILE\n"
+	    "                           configuration (" DEFAULT_CONFIG ")\n"
+	    "      --run-dir DIR        control socket, lock, log (" DEFAULT_RUN_DIR ")\n"
+	    "      --state-dir DIR      what survives restarts (" DEFAULT_STATE_DIR ")\n"
+	    "      --keys-dir DIR       key files (" DEFAULT_KEYS_DIR ")\n"
+	    "      --offload MODE       auto, off or require: may the kernel carry vnets (auto)\n"
+	    "      --daemon             go to the background once ready, log to DIR/vnetd.log\n"
+	    "      --remove-devices     remove the devices that vnetd left, and exit\n"
+	    "  -n                       check the configuration and exit; with -V, print it\n"
+	    "  -V, --verbose            log more\n"
+	    "  -v, --version            print the version and exit\n"
+	    "  -h, --help               print this and exit\n");
 }
 
 /* The daemon leaves its working directory, so relative paths are made absolute here. */
@@ -98,6 +109,20 @@ set_mcaddr(struct options *out, const char *text)
 	return true;
 }
 
+static bool
+set_offload(struct options *out, const char *text)
+{
+	enum offload_mode mode;
+
+	if (!offload_mode_parse(text, &mode)) {
+		fprintf(stderr, "vnetd: --offload: \"%s\" given, expected auto, off or require\n",
+		    text);
+		return false;
+	}
+	strcpy(out->offload, offload_mode_name(mode));
+	return true;
+}
+
 static void
 set_defaults(struct options *out)
 {
@@ -123,6 +148,8 @@ apply(struct options *out, int opt, const char *arg)
 		return set_path(out->state_dir, "--state-dir", arg);
 	case OPT_KEYS_DIR:
 		return set_path(out->keys_dir, "--keys-dir", arg);
+	case OPT_OFFLOAD:
+		return set_offload(out, arg);
 	case OPT_DAEMON:
 		return out->daemonize = true;
 	case OPT_REMOVE_DEVICES:

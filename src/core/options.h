@@ -15,6 +15,7 @@ struct options {
 	char state_dir[OPTION_PATH_MAX];
 	char keys_dir[OPTION_PATH_MAX];
 	char mcaddr[64]; /* -a: numeric group address, "" if not given */
+	char offload[8]; /* auto, off, require; "" if not given */
 	bool verbose;
 	bool daemonize;
 	bool check_config; /* -n */

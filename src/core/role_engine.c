@@ -18,6 +18,7 @@
 #include "core/keyscli.h"
 #include "core/linkmon.h"
 #include "core/manual.h"
+#include "core/offload.h"
 #include "core/privcli.h"
 #include "core/ratelimit.h"
 #include "core/rawesp.h"
@@ -53,6 +54,7 @@ tick(void *arg)
 	next = monotime_earliest(next, hosts_tick(e, now));
 	next = monotime_earliest(next, vnetctl_tick(e, now));
 	next = monotime_earliest(next, manual_tick(e, now));
+	next = monotime_earliest(next, offload_tick(e->offload, now));
 	exchange_flush(e);
 	egress_flush(e);
 	state_flush(e);
@@ -153,6 +155,7 @@ assoc_is_down(void *arg, struct assoc *a)
 		log_info("host %016" PRIx64 ": down (%s)%s%s", a->key.host_id,
 		    a->group->suite->name, a->problem[0] != '\0' ? ": " : "", a->problem);
 	exchange_down(arg, a);
+	offload_assoc_down(((struct engine *)arg)->offload, a);
 	state_memo_changed(arg);
 }
 
@@ -173,9 +176,15 @@ assoc_probe(void *arg, struct assoc *a, const struct endpoint *to, uint64_t nonc
 static void
 assoc_is_gone(void *arg, struct assoc *a)
 {
-	(void)arg;
 	clear_forget();
 	exchange_gone(a);
+	offload_assoc_gone(((struct engine *)arg)->offload, a);
+}
+
+static void
+pair_retired(void *arg, struct sa_pair *p)
+{
+	offload_pair_retired(((struct engine *)arg)->offload, p);
 }
 
 static const struct assocs_ops assocs_ops = {
@@ -190,6 +199,7 @@ static const struct assocs_ops assocs_ops = {
 	.moved = assoc_has_moved,
 	.probe = assoc_probe,
 	.gone = assoc_is_gone,
+	.retired = pair_retired,
 };
 
 /* --- keys --- */
@@ -292,6 +302,18 @@ static const struct keyscli_ops keys_ops = {
 /* --- the others --- */
 
 static void
+offload_send(void *arg, struct assoc *a, const struct message *m)
+{
+	exchange_send(arg, a, m);
+}
+
+static void
+offload_due(void *arg)
+{
+	engine_kick(arg);
+}
+
+static void
 name_resolved(void *arg, const char *name, const struct resolve_answer *answer)
 {
 	target_resolved(arg, name, answer);
@@ -346,6 +368,7 @@ channel_replaced(struct engine *e, enum role role, int fd)
 		manual_keep(e);
 		vnetctl_keep_all(e);
 		state_store_again(e);
+		offload_restart(e->offload);
 	}
 }
 
@@ -462,13 +485,26 @@ start_protocol(struct engine *e)
 		.rekey_ms = (int64_t)e->config.rekey_seconds * 1000,
 		.rekey_packets = e->config.rekey_packets,
 		.replay_window = e->config.replay_window,
-		.n_spis = 1,
+		.n_spis = 2,
+	};
+	struct offload_setup offload = {
+		.priv = e->priv,
+		.assocs = &e->assocs,
+		.vnets = &e->vnets,
+		.mode = e->config.offload,
+		.port = e->config.port,
+		.send = offload_send,
+		.kick = offload_due,
+		.arg = e,
 	};
 
 	if (assocs_init(&e->assocs, &assocs, &e->groups, e->pool, &e->grace, &assocs_ops, e) < 0)
 		role_fail("out of memory");
 	e->varp = varp_new(&varp, e->host_id, &exchange_varp_ops, e);
 	need(e->varp, "VARP tables");
+	offload.varp = e->varp;
+	e->offload = offload_new(&offload);
+	need(e->offload, "the kernel's tables");
 }
 
 int
@@ -483,6 +519,7 @@ role_engine_main(void)
 	state_load_settings(e);
 	start_protocol(e);
 	open_sockets(e, start.control);
+	offload_start(e->offload);
 	state_load_vnets(e);
 	vnetctl_links_changed(e);
 	if (loop_watch(e->loop, &parent_watch, ROLE_PARENT_FD, EPOLLIN, parent_readable, e) < 0)

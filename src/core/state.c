@@ -67,6 +67,8 @@ load_config(struct engine *e)
 		    errors == 1 ? "" : "s");
 	if (e->options.mcaddr[0] != '\0' && !ipaddr_parse(e->options.mcaddr, &e->config.group))
 		role_fail("multicast address \"%s\" is no address", e->options.mcaddr);
+	if (e->options.offload[0] != '\0')
+		(void)offload_mode_parse(e->options.offload, &e->config.offload);
 }
 
 /* Greater than any number used before, even when the clock went back. */

@@ -117,6 +117,17 @@
 	    "frames that a device did not take (down, or its queue full)")                         \
 	X(DEVICE_HEADER, "device_header",                                                          \
 	    "frames from a device with an offload header we did not ask for, dropped")             \
+	X(KERNEL_TX, "kernel_tx", "frames sent by the kernel")                                     \
+	X(KERNEL_RX, "kernel_rx", "frames received by the kernel, of addresses it sends to")       \
+	X(KERNEL_REFUSED, "kernel_refused",                                                        \
+	    "ESP packets the kernel dropped: replayed, or a wrong ICV")                            \
+	X(KERNEL_CLEAR, "kernel_clear",                                                            \
+	    "frames that came to a port of the kernel without the SA they need, dropped")          \
+	X(KERNEL_VNI, "kernel_vni",                                                                \
+	    "frames in the kernel for a vnet that their SA does not have, dropped")                \
+	X(KERNEL_UNSENT, "kernel_unsent",                                                          \
+	    "frames the kernel did not send because their device or host is gone, dropped")        \
+	X(KERNEL_FALLBACK, "kernel_fallback", "ways through the kernel that stopped working")      \
 	X(CONTROL_CLIENTS, "control_clients", "connections to the control socket")                 \
 	X(CONTROL_BUSY, "control_busy", "connections refused because there are too many")          \
 	X(CONTROL_GARBAGE, "control_garbage",                                                      \

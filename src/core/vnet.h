@@ -38,6 +38,7 @@ struct member {
 	struct vnet *vnet;
 	struct assoc *assoc;
 	uint32_t label; /* the VNI it wants on frames */
+	bool in_kernel; /* path.c */
 	size_t index;	/* in vnet->members */
 };
 
@@ -57,6 +58,7 @@ struct vnet {
 	uint32_t mtu;
 	struct macaddr mac;
 	struct loop_fd watch;
+	bool in_kernel;	       /* the device has the kernel's programs: flows.c */
 	bool seen;	       /* linkmon has known the device */
 	uint32_t master;       /* the bridge it was last seen in, 0: none */
 	struct monotime retry; /* when to make the device again; not set: it is there */

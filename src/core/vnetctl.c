@@ -14,6 +14,7 @@
 #include "core/hosts.h"
 #include "core/linkmon.h"
 #include "core/manual.h"
+#include "core/offload.h"
 #include "core/plain.h"
 #include "core/privcli.h"
 #include "core/state.h"
@@ -188,6 +189,7 @@ device_close(struct engine *e, struct vnet *v)
 {
 	if (v->tap < 0)
 		return;
+	offload_device_gone(e->offload, v);
 	egress_stop(e, v);
 	close(v->tap);
 	v->tap = -1;
@@ -218,6 +220,7 @@ device_open(struct engine *e, struct vnet *v, char error[static VNETCTL_ERROR_MA
 		err = egress_start(e, v);
 		if (err < 0)
 			return priv_failed(e, err, "device", name, error);
+		offload_vnet_changed(e->offload, v);
 	}
 	if (v->spec.bridge[0] != '\0') {
 		err = privcli_bridge_add(e->priv, v->spec.bridge, &made);
@@ -359,6 +362,8 @@ vnetctl_path_changed(struct engine *e, struct assoc *a)
 	size_t underlay = underlay_mtu(e) + (a->ep.port == ENDPOINT_ESP ? UDP_HEADER_LEN : 0);
 	size_t mtu = suite_inner_mtu(a->group->suite, underlay, ipaddr_header_len(&a->ep.ip));
 
+	if (mtu != a->inner_mtu)
+		offload_mtu_changed(e->offload, a);
 	way_set_mtu(&e->assocs, a, (uint32_t)mtu);
 }
 
@@ -452,6 +457,20 @@ key_usable(const struct engine *e, const struct vnetspec *s, char error[static V
 	return k != NULL && k->id != 0;
 }
 
+/* What must be offloaded is refused where that cannot be. */
+static bool
+offload_possible(
+    const struct engine *e, const struct vnetspec *s, char error[static VNETCTL_ERROR_MAX])
+{
+	bool required = s->offload == OFFLOAD_REQUIRE ||
+			(e->config.offload == OFFLOAD_REQUIRE && s->offload != OFFLOAD_OFF);
+	const char *why = required ? offload_refusal(e->offload, suite_by_id(s->suite)) : NULL;
+
+	if (why != NULL)
+		snprintf(error, VNETCTL_ERROR_MAX, "the kernel cannot carry it: %s", why);
+	return why == NULL;
+}
+
 static bool
 addr_known(const struct vnetspec *s, const struct vnetspec_addr *a)
 {
@@ -494,6 +513,9 @@ difference(const struct vnet *v, const struct vnetspec *s, char *now, size_t now
 		snprintf(text, sizeof(text), "%u", s->mtu);
 		DIFFERS("MTU", "--mtu", have->mtu != 0 ? "another one" : "computed", text);
 	}
+	if (s->has_offload && s->offload != have->offload)
+		DIFFERS("offload", "--offload", offload_mode_name(have->offload),
+		    offload_mode_name(s->offload));
 	for (uint32_t i = 0; s->has_addrs && i < s->n_addrs; i++) {
 		if (addr_known(have, &s->addrs[i]))
 			continue;
@@ -543,7 +565,8 @@ vnetctl_add(struct engine *e, const struct vnetspec *spec, bool from_config, boo
 
 	if (v != NULL)
 		return add_existing(v, spec, error);
-	if (!ifname_free(e, spec, error) || (!patient && !key_usable(e, spec, error)))
+	if (!ifname_free(e, spec, error) ||
+	    (!patient && (!key_usable(e, spec, error) || !offload_possible(e, spec, error))))
 		return -EINVAL;
 	v = vnet_add(&e->vnets, spec, &err);
 	if (v == NULL || !group_join(e, v)) {
@@ -634,7 +657,9 @@ vnetctl_set(struct engine *e, struct vnet *v, const struct vnetspec *s,
 	}
 	if (s->has_key)
 		memcpy(want.key, s->key, sizeof(want.key));
-	if (!key_usable(e, &want, error))
+	if (s->has_offload)
+		want.offload = s->offload;
+	if (!key_usable(e, &want, error) || !offload_possible(e, &want, error))
 		return -EINVAL;
 	if (s->has_bridge && (err = set_bridge(e, v, s->bridge, error)) < 0)
 		return err;
@@ -642,6 +667,8 @@ vnetctl_set(struct engine *e, struct vnet *v, const struct vnetspec *s,
 		return err;
 	if (s->has_mtu)
 		v->spec.mtu = s->mtu;
+	if (s->has_offload)
+		v->spec.offload = s->offload;
 	if (want.suite != v->spec.suite || strcmp(want.key, v->spec.key) != 0) {
 		group_leave(e, v);
 		v->spec.level = want.level;
@@ -650,6 +677,7 @@ vnetctl_set(struct engine *e, struct vnet *v, const struct vnetspec *s,
 		if (!group_join(e, v))
 			fatalx("out of memory");
 	}
+	offload_vnet_changed(e->offload, v);
 	v->from_config = false; /* what was changed by hand is stored */
 	apply_mtu(e, v);
 	announce_change(e);

@@ -16,6 +16,27 @@
 _Static_assert(VNETSPEC_ERROR_MAX == FORM_ERROR_MAX, "errors are passed on whole");
 _Static_assert(VNETSPEC_KEY_SIZE == KEY_NAME_MAX, "key names are the keyring's");
 
+static const char *const offload_modes[] = {
+	[OFFLOAD_AUTO] = "auto", [OFFLOAD_OFF] = "off", [OFFLOAD_REQUIRE] = "require"
+};
+
+const char *
+offload_mode_name(enum offload_mode mode)
+{
+	return offload_modes[mode];
+}
+
+bool
+offload_mode_parse(const char *text, enum offload_mode *out)
+{
+	for (enum offload_mode m = OFFLOAD_AUTO; m <= OFFLOAD_REQUIRE; m++)
+		if (strcmp(offload_modes[m], text) == 0) {
+			*out = m;
+			return true;
+		}
+	return false;
+}
+
 struct reading {
 	struct vnetspec spec;
 	const struct sxp *security, *suite, *key; /* forms that settle_security speaks of */
@@ -139,6 +160,14 @@ read_mtu(struct reading *r, const struct sxp *form, const char *text)
 }
 
 static bool
+read_offload(struct reading *r, const struct sxp *form, const char *text)
+{
+	if (!offload_mode_parse(text, &r->spec.offload))
+		return form_refuse(r->err, form, "expected auto, off or require");
+	return first_time(r, form, &r->spec.has_offload);
+}
+
+static bool
 read_address(struct reading *r, const struct sxp *form, const char *text)
 {
 	struct vnetspec *s = &r->spec;
@@ -168,6 +197,7 @@ static const struct {
 	{ "suite", read_suite },
 	{ "key", read_key },
 	{ "mtu", read_mtu },
+	{ "offload", read_offload },
 	{ "address", read_address },
 };
 
@@ -185,7 +215,8 @@ read_field(struct reading *r, const struct sxp *form)
 	if (!r->strict)
 		return true;
 	return form_refuse(r->err, form,
-	    "unknown key; expected id, vnetif, bridge, security, suite, key, mtu or address");
+	    "unknown key; expected id, vnetif, bridge, security, suite, key, mtu, offload or "
+	    "address");
 }
 
 /* Level, suite and key must agree, whatever their order was. */
@@ -289,6 +320,8 @@ vnetspec_print(struct sxp_out *o, const char *name, const struct vnetspec *s)
 		sxp_out_kv(o, "key", s->key);
 	if (s->mtu)
 		sxp_out_kvf(o, "mtu", "%u", s->mtu);
+	if (s->offload != OFFLOAD_AUTO)
+		sxp_out_kv(o, "offload", offload_mode_name(s->offload));
 	for (uint32_t i = 0; i < s->n_addrs; i++) {
 		vnetspec_format_addr(&s->addrs[i], addr, sizeof(addr));
 		sxp_out_kv(o, "address", addr);

@@ -20,6 +20,11 @@
 #define VNETSPEC_KEY_SIZE  32
 #define VNETSPEC_ERROR_MAX 256
 
+/* May the kernel carry it (offload.h)? REQUIRE: it is made only where the kernel can. */
+enum offload_mode { OFFLOAD_AUTO, OFFLOAD_OFF, OFFLOAD_REQUIRE };
+const char *offload_mode_name(enum offload_mode mode); /* "auto", "off", "require" */
+bool offload_mode_parse(const char *text, enum offload_mode *out);
+
 struct vnetspec_addr {
 	struct ipaddr ip;
 	uint8_t prefix_len;
@@ -33,15 +38,16 @@ struct vnetspec {
 	enum level level;	       /* none if not said */
 	enum suite_id suite; /* the level's default if not said; SUITE_NONE for level none */
 	uint32_t mtu;	     /* 0: computed */
+	enum offload_mode offload;
 	uint32_t n_addrs;
 	struct vnetspec_addr addrs[VNETSPEC_ADDRS_MAX];
 	/* Was it said? For vnet-create on a vnet that exists, and vnet-set. */
-	bool has_ifname, has_bridge, has_key, has_level, has_suite, has_mtu, has_addrs;
+	bool has_ifname, has_bridge, has_key, has_level, has_suite, has_mtu, has_addrs, has_offload;
 };
 
 /*
  * Reads the children of e (its name is not looked at): id, vnetif, bridge, security, suite, key,
- * mtu, address "10.0.0.1/24" (repeatable). Unknown keys are ignored, doubled ones are errors.
+ * mtu, offload, address "10.0.0.1/24" (repeatable). Unknown keys are ignored, doubled ones are errors.
  * Refused, with the offending text in quotes and what was expected in error: ids 0 and 1, bad
  * names, names that read as an id, a suite of another level, a key or suite with level none (unless
  * level was not said in a set). A suite without a level implies its level. need_id false: for

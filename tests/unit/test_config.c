@@ -66,6 +66,7 @@ static const char settings[] =
     "(replay-window 64)\n"
     "(varp (entry-ttl 5))\n"
     "(legacy-vnets on)\n"
+    "(offload require)\n"
     "(host (id 0123456789abcdef) (seed "
     "000102030405060708090a0b0c0d0e0f) (start 18446744073709551615))\n"
     "(vnet.add (id 0000:0000:0000:0000:0000:0000:0000:0097) (vnetif v) (security none))\n"
@@ -106,11 +107,11 @@ test_errors_are_collected(void **state)
 	assert_string_equal(errors,
 	    "f:1: port \"0\": expected a number from 1 to 65535\n"
 	    "f:3: securty \"conf\": unknown key; expected id, vnetif, bridge, security, suite, "
-	    "key, mtu or address\n"
+	    "key, mtu, offload or address\n"
 	    "f:4: (port ..): expected only once\n"
 	    "f:6: no addr; expected (addr ..) in (peer.add ..)\n"
 	    "f:7: unknown form \"frob\"; expected vnet, vnet.add, peer.add, varp.mcaddr, port, "
-	    "underlay, rekey, replay-window, varp or legacy-vnets\n");
+	    "underlay, rekey, replay-window, varp, legacy-vnets or offload\n");
 	assert_int_equal(c.n_vnets, 1);
 	config_free(&c);
 }

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* In the place of kernelcli.c: a priv that says yes to all, when it is told to; what it was asked for is recorded. */
+
+#include <stdbool.h>
+
+#include "core/kernelcli.h"
+
+#define ASKED_MAX 4096
+
+extern struct kernel_fake {
+	const struct kernelcli_ops *ops;
+	void *arg;
+	struct asked {
+		char text[64];
+		uint32_t token;
+		bool count;
+	} asked[ASKED_MAX];
+	unsigned n_asked, n_answered;
+	int refuse; /* answers of the next request that begins so */
+	const char *refused;
+	bool busy;
+	struct kernel_slot slots[KERNEL_SLOTS_MAX];
+	struct kernel_drops drops;
+	struct kernel_sa sa[64];
+	unsigned n_sa;
+	uint64_t nonce;
+	struct kernel_flow flow;
+} fake;
+
+/* What the kernel can do: all, or no ESP. */
+void fake_findings(bool secured);
+/* Answers all that has been asked for and not been answered. */
+void fake_answer(void);
+/* How often something that begins so was asked for, in all or since `from`. */
+unsigned asked_since(unsigned from, const char *text);
+unsigned asked(const char *text);
