@@ -7,8 +7,10 @@
  * keys to engine, long-term keys nowhere.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "base/ipc.h"
 #include "esp/suite.h"
 #include "keys/handshake.h"
 #include "keys/keyring.h"
@@ -104,3 +106,6 @@ struct keys_done {
 	int32_t error; /* 0 or -errno */
 	char text[KEY_ERROR_MAX];
 };
+
+/* May the engine look into this message of the keys process? */
+bool keysmsg_answer_valid(const struct ipc_msg *m);

@@ -34,42 +34,34 @@ hang_up(struct keyscli *k)
 static bool
 dispatch(struct keyscli *k, const struct ipc_msg *m)
 {
-	const void *b;
+	const void *b = m->body;
 
+	if (!keysmsg_answer_valid(m))
+		return false;
 	switch ((enum keys_msg)m->type) {
 	case KEYS_KEY:
-		b = ipc_body(m, sizeof(struct key_info));
-		if (b == NULL || k->n == KEYRING_MAX)
+		if (k->n == KEYRING_MAX)
 			return false;
 		memcpy(&k->list[k->n++], b, sizeof(struct key_info));
-		return true;
+		break;
 	case KEYS_LIST_END:
 		k->ops->list(k->arg, k->list, k->n);
 		k->n = 0;
-		return true;
+		break;
 	case KEYS_INITIATED:
-		b = ipc_body(m, sizeof(struct keys_initiated));
-		if (b != NULL)
-			k->ops->initiated(k->arg, m->seq, b);
-		return b != NULL;
+		k->ops->initiated(k->arg, m->seq, b);
+		break;
 	case KEYS_RESPONDED:
-		b = ipc_body(m, sizeof(struct keys_session));
-		if (b != NULL)
-			k->ops->responded(k->arg, m->seq, b);
-		return b != NULL;
+		k->ops->responded(k->arg, m->seq, b);
+		break;
 	case KEYS_FINISHED:
-		b = ipc_body(m, sizeof(struct keys_session));
-		if (b != NULL)
-			k->ops->finished(k->arg, m->seq, b);
-		return b != NULL;
-	case KEYS_DONE:
-		b = ipc_body(m, sizeof(struct keys_done));
-		if (b != NULL)
-			k->ops->done(k->arg, m->seq, b);
-		return b != NULL;
+		k->ops->finished(k->arg, m->seq, b);
+		break;
 	default:
-		return false;
+		k->ops->done(k->arg, m->seq, b);
+		break;
 	}
+	return true;
 }
 
 static void

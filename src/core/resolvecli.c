@@ -47,10 +47,10 @@ ask_first(struct resolvecli *r)
 static void
 answer(struct resolvecli *r, const struct ipc_msg *m)
 {
-	const struct resolve_answer *a = ipc_body(m, sizeof(*a));
+	const struct resolve_answer *a = resolvemsg_answer(m);
 	struct question *q = r->first;
 
-	if (m->type != RESOLVE_ANSWER || a == NULL || a->n > RESOLVE_ADDRS_MAX)
+	if (a == NULL)
 		fatalx("the resolve process sent message %u of %zu bytes", m->type, m->len);
 	if (q == NULL || m->seq != r->seq)
 		return;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/ipc.h"
 
 #define RESOLVE_NAME_MAX  256
 #define RESOLVE_ADDRS_MAX 8
@@ -24,3 +25,7 @@ struct resolve_answer {
 	struct ipaddr addrs[RESOLVE_ADDRS_MAX]; /* unicast only, in the resolver's order */
 	char error[128];
 };
+
+/* The body of a message, if it is one that the other end may send; else NULL. */
+const struct resolve_query *resolvemsg_query(const struct ipc_msg *m);
+const struct resolve_answer *resolvemsg_answer(const struct ipc_msg *m);

@@ -280,14 +280,11 @@ static void
 keys_done(void *arg, uint32_t token, const struct keys_done *m)
 {
 	struct engine *e = arg;
-	char reason[KEY_ERROR_MAX];
 
-	memcpy(reason, m->text, sizeof(reason));
-	reason[sizeof(reason) - 1] = '\0';
 	control_event(e, token,
-	    m->error == 0	? NULL
-	    : reason[0] != '\0' ? reason
-				: strerror(-m->error),
+	    m->error == 0	 ? NULL
+	    : m->text[0] != '\0' ? m->text
+				 : strerror(-m->error),
 	    0);
 }
 

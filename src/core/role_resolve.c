@@ -53,12 +53,11 @@ static bool
 handle_message(void *arg, const struct ipc_msg *m)
 {
 	const int *engine_fd = arg;
-	const struct resolve_query *q = ipc_body(m, sizeof(*q));
+	const struct resolve_query *q = resolvemsg_query(m);
 	struct resolve_answer a = { 0 };
 	int r;
 
-	if (m->type != RESOLVE_QUERY || !q || !memchr(q->name, '\0', sizeof(q->name)) ||
-	    q->name[0] == '\0')
+	if (!q)
 		return false;
 	resolve(q->name, &a);
 	log_debug("\"%s\": %u addresses%s%s", q->name, a.n, a.n ? "" : ": ", a.error);

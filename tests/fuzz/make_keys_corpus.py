@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Writes the corpora of fuzz_keyfile, fuzz_handshake and fuzz_keysd anew: after a change of keys/handshake.h, or of
-keys/keysmsg.h, whose structs are the bodies in the last. Run in tests/fuzz."""
+"""Writes the corpora of fuzz_keyfile, fuzz_handshake, fuzz_keysd and fuzz_answer anew: after a change
+of keys/handshake.h, or of keys/keysmsg.h or core/resolvemsg.h, whose structs are the bodies in the
+last two. Run in tests/fuzz."""
 
 import os
 import struct
@@ -127,6 +128,68 @@ def keysd():
     write("keysd/reject-retire-length.bin", message(RETIRE, admin(b"site")[:-1]))
 
 
+def answer():
+    of_keys, of_resolve, of_engine = range(3)
+
+    def say(name, reader, kind, body=b"", fd=0):
+        write(f"answer/{name}.bin", bytes((reader, fd, kind)) + body)
+
+    def key(name=b"site", source=1, error=b""):
+        return name.ljust(32, b"\0") + struct.pack("=III", source, 7, 0) + error.ljust(160, b"\0")
+
+    def session(status=0, spis=(1000, ), host=9):
+        spis = [*spis, *[0] * (8 - len(spis))]
+        peer = struct.pack("=QQQQHBB8II", host, 1, 2, 3, 1, sum(map(bool, spis)), 0, *spis, 1)
+        return struct.pack("=II", status, 0) + peer + bytes(120 + 2 * 8 * 64)
+
+    def found(*addresses, n=None, error=b""):
+        body = struct.pack("=I", len(addresses) if n is None else n)
+        for family, address in addresses:
+            body += struct.pack("=II16s", family, 0, bytes(map(int, address.split("."))))
+        return body.ljust(4 + 8 * 24, b"\0") + error.ljust(128, b"\0")
+
+    v4 = (2, "192.0.2.1")
+    say("key", of_keys, 2, key())
+    say("key-unusable", of_keys, 2, key(error=b"site.psk: mode 0644"))
+    say("list-end", of_keys, 3)
+    say("initiated", of_keys, 5, struct.pack("=II", 0, 1) + bytes(120))
+    say("not-initiated", of_keys, 5, struct.pack("=II", 1, 0) + bytes(120))
+    say("responded", of_keys, 7, session())
+    say("finished-not", of_keys, 9, session(2, (), 0))
+    say("done", of_keys, 14, struct.pack("=i160s", -17, b"exists"))
+    say("reject-key-name-no-end", of_keys, 2, key(b"n" * 32))
+    say("reject-key-no-name", of_keys, 2, key(b""))
+    say("reject-key-error-no-end", of_keys, 2, key(error=b"e" * 160))
+    say("reject-key-source", of_keys, 2, key(source=3))
+    say("reject-key-short", of_keys, 2, key()[:-1])
+    say("reject-key-descriptor", of_keys, 2, key(), 1)
+    say("reject-list-end-long", of_keys, 3, b"\0")
+    say("reject-initiated-no-handle", of_keys, 5, struct.pack("=II", 0, 0) + bytes(120))
+    say("reject-initiated-status", of_keys, 5, struct.pack("=II", 6, 0) + bytes(120))
+    say("reject-session-status", of_keys, 9, session(6))
+    say("reject-session-no-spi", of_keys, 9, session(spis=()))
+    say("reject-session-spi-twice", of_keys, 9, session(spis=(1000, 1000)))
+    say("reject-session-no-host", of_keys, 9, session(host=0))
+    say("reject-done-no-end", of_keys, 14, struct.pack("=i160s", -17, b"e" * 160))
+    say("reject-done-error", of_keys, 14, struct.pack("=i160s", 1, b""))
+    say("reject-request", of_keys, 4, bytes(80))
+    say("reject-type", of_keys, 200)
+    say("addresses", of_resolve, 2, found(v4, v4))
+    say("no-address", of_resolve, 2, found(error=b"no such name"))
+    say("reject-addresses-9", of_resolve, 2, found(v4, n=9))
+    say("reject-address-family", of_resolve, 2, found((3, "192.0.2.1")))
+    say("reject-address-group", of_resolve, 2, found((2, "224.0.0.1")))
+    say("reject-address-error-no-end", of_resolve, 2, found(error=b"e" * 128))
+    say("reject-address-short", of_resolve, 2, found(v4)[:-1])
+    say("reject-address-descriptor", of_resolve, 2, found(v4), 1)
+    say("query", of_engine, 1, b"gate.example.org".ljust(256, b"\0"))
+    say("reject-query-empty", of_engine, 1, bytes(256))
+    say("reject-query-no-end", of_engine, 1, b"n" * 256)
+    say("reject-query-type", of_engine, 2, b"gate.example.org".ljust(256, b"\0"))
+    write("answer/short.bin", b"\0\0")
+
+
 keyfile()
 handshake()
 keysd()
+answer()
