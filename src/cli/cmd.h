@@ -34,5 +34,6 @@ enum vn_status cmd_sa_add(struct vn *vn);
 enum vn_status cmd_sa_delete(struct vn *vn);
 enum vn_status cmd_status(struct vn *vn);
 enum vn_status cmd_stats(struct vn *vn);
+enum vn_status cmd_offload(struct vn *vn);
 enum vn_status cmd_insmod(struct vn *vn);
 enum vn_status cmd_help(struct vn *vn);

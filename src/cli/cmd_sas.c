@@ -15,6 +15,7 @@ static const struct column sa_columns[] = {
 	{ "suite", "SUITE" },
 	{ "key", "KEY" },
 	{ "state", "STATE" },
+	{ "kernel", "KERNEL" },
 	{ "seq", "SEQUENCE" },
 	{ "packets", "PACKETS" },
 	{ "bytes", "BYTES" },

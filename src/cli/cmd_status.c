@@ -17,6 +17,12 @@ static const struct column process_columns[] = {
 	{ "sandbox", "SANDBOX" },
 };
 
+static const struct column ability_columns[] = {
+	{ "name", "KERNEL" },
+	{ "able", "ABLE" },
+	{ "reason", "REASON" },
+};
+
 static const struct column counter_columns[] = {
 	{ "name", NULL },
 	{ "value", NULL },
@@ -72,6 +78,46 @@ print_facts(const struct sxp *status)
 	}
 }
 
+/* The (ability ..)s among these. */
+static void
+print_abilities(const struct sxp *e)
+{
+	struct columns *abilities = columns_new(ability_columns, 3);
+
+	for (; e && abilities; e = e->next)
+		if (sxp_is_list(e) && strcmp(sxp_name(e), "ability") == 0)
+			columns_add(abilities, e);
+	if (abilities && columns_count(abilities) > 0) {
+		printf("\n");
+		columns_print(abilities, stdout);
+	}
+	columns_free(abilities);
+}
+
+static const char *
+said(const struct sxp *e, const char *key)
+{
+	const char *value = sxp_get(e, key);
+
+	return value ? value : "?";
+}
+
+/* What the kernel carries, and what it can. */
+static void
+print_kernel(const struct sxp *first)
+{
+	for (const struct sxp *e = first; e; e = e->next) {
+		const char *reason = sxp_is_list(e) ? sxp_get(e, "reason") : NULL;
+
+		if (!sxp_is_list(e) || strcmp(sxp_name(e), "offload") != 0)
+			continue;
+		printf("\n%-*s%s: %s, %s associations, %s flows%s%s\n", LABEL_WIDTH, "offload",
+		    said(e, "mode"), said(e, "state"), said(e, "paths"), said(e, "flows"),
+		    reason ? "; " : "", reason ? reason : "");
+	}
+	print_abilities(first);
+}
+
 static void
 print_status(void *arg, const struct sxp *status)
 {
@@ -87,6 +133,7 @@ print_status(void *arg, const struct sxp *status)
 		columns_print(processes, stdout);
 	}
 	columns_free(processes);
+	print_kernel(sxp_args(status));
 }
 
 enum vn_status
@@ -127,4 +174,15 @@ cmd_stats(struct vn *vn)
 		columns_print(counters, stdout);
 	columns_free(counters);
 	return status;
+}
+
+enum vn_status
+cmd_offload(struct vn *vn)
+{
+	struct sxp_out request = vn_begin("offload");
+
+	if (vn->n_args == 0)
+		return vn_list(vn, request);
+	sxp_out_kv(&request, "mode", vn->args[0]);
+	return vn_do(vn, request);
 }

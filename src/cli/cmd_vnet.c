@@ -18,6 +18,7 @@ static const struct {
 	{ OPT_SUITE, "suite" },
 	{ OPT_KEY, "key" },
 	{ OPT_MTU, "mtu" },
+	{ OPT_OFFLOAD, "offload" },
 };
 
 #define N_SETTINGS (sizeof(settings) / sizeof(settings[0]))
@@ -45,7 +46,7 @@ add_settings(const struct vn *vn, struct sxp_out *request)
 static enum vn_status
 check_keys(const char *path, const struct sxp *form)
 {
-	static const char known[] = " id vnetif bridge security suite key mtu address ";
+	static const char known[] = " id vnetif bridge security suite key mtu offload address ";
 
 	for (const struct sxp *e = sxp_args(form); e; e = e->next) {
 		char key[32];
@@ -55,7 +56,7 @@ check_keys(const char *path, const struct sxp *form)
 		    !*sxp_name(e))
 			return vn_file_error(path, e->line,
 			    "expected (KEY VALUE), KEY one of id, vnetif, bridge, security, "
-			    "suite, key, mtu, address");
+			    "suite, key, mtu, offload, address");
 	}
 	return VN_OK;
 }

@@ -22,6 +22,9 @@
 	    { OPT_MTU, '\0', "mtu", "BYTES",                                                    \
 		    "MTU of the device, or \"auto\"." DEFAULT(                                  \
 			"auto, what fits without fragments") },                                 \
+	    { OPT_OFFLOAD, '\0', "offload", "MODE",                                             \
+		    "May the kernel carry it? auto; off; require: refused where it "            \
+		    "cannot." DEFAULT("auto") },                                                \
 	{                                                                                       \
 		OPT_ADDRESS, '\0', "address", "ADDRESS/LEN",                                    \
 		    "Give the device this address; may be repeated." DEFAULT("none")            \
@@ -163,6 +166,12 @@ const struct vn_command vn_commands[] = {
 	    "tell how vnetd is, and which ports must be open", "Example: vn status" },
 	{ "System", "stats", "", 0, 0, cmd_stats, NULL, "print all counters",
 	    "Example: vn stats | grep drop" },
+	{ "System", "offload", "[on|off|auto]", 0, 1, cmd_offload, NULL,
+	    "tell what the kernel carries, or whether it may",
+	    "Off: all goes in software, at once, and no connection is lost. On is auto, and "
+	    "refused "
+	    "where the kernel cannot. Until vnetd is started again; vnetd --offload is for good.\n"
+	    "Example: vn offload off" },
 	{ "System", "insmod", "[varp_mcaddr=ADDR]", 0, 1, cmd_insmod, insmod_options,
 	    "load kernel modules that help, and start vnetd",
 	    "ADDR is the multicast group to find others by. Default: 224.10.0.1. Fine when vnetd "

@@ -31,6 +31,7 @@ enum vn_option_id {
 	OPT_LEGACY,
 	OPT_LONG,
 	OPT_MTU,
+	OPT_OFFLOAD,
 	OPT_PORT,
 	OPT_REPLACE,
 	OPT_SECURITY,

@@ -20,6 +20,8 @@ static const struct {
 	const char *in, *key;
 	enum kind kind;
 } kinds[] = {
+	{ NULL, "ability", REPEAT },
+	{ NULL, "able", TRUTH },
 	{ NULL, "address", REPEAT },
 	{ NULL, "age", NUMBER },
 	{ NULL, "association", REPEAT },
@@ -31,11 +33,16 @@ static const struct {
 	{ NULL, "entry_ttl", NUMBER },
 	{ NULL, "esn", TRUTH },
 	{ NULL, "flushed", NUMBER },
+	{ NULL, "flows", NUMBER },
 	{ NULL, "interfaces", WORDS },
+	{ NULL, "kernel", TRUTH },
+	{ NULL, "kernel_rx", NUMBER },
+	{ NULL, "kernel_tx", NUMBER },
 	{ NULL, "manual", TRUTH },
 	{ NULL, "members", NUMBER },
 	{ NULL, "mtu", NUMBER },
 	{ NULL, "packets", NUMBER },
+	{ NULL, "paths", NUMBER },
 	{ NULL, "peers", NUMBER },
 	{ NULL, "pid", NUMBER },
 	{ NULL, "port", NUMBER },
@@ -50,6 +57,7 @@ static const struct {
 	{ NULL, "rx_packets", NUMBER },
 	{ NULL, "seq", NUMBER },
 	{ NULL, "sport", NUMBER },
+	{ NULL, "sources", NUMBER },
 	{ NULL, "start", NUMBER },
 	{ NULL, "ttl", NUMBER },
 	{ NULL, "tx_packets", NUMBER },

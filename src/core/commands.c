@@ -312,6 +312,7 @@ static const struct command {
 	{ "key.list", command_key_list },
 	{ "key.reload", key_reload_command },
 	{ "key.retire", key_retire_command },
+	{ "offload", command_offload },
 	{ "peer.add", peer_add_command },
 	{ "peer.del", peer_del_command },
 	{ "peer.list", command_peer_list },

@@ -22,4 +22,5 @@ bool command_sa_list(struct request *r);
 bool command_bridge_list(struct request *r);
 bool command_key_list(struct request *r);
 bool command_status(struct request *r);
+bool command_offload(struct request *r);
 bool command_stats(struct request *r);

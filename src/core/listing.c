@@ -13,7 +13,9 @@
 #include "core/exchange.h"
 #include "core/hosts.h"
 #include "core/linkmon.h"
+#include "core/listing.h"
 #include "core/manual.h"
+#include "core/offload.h"
 #include "core/plain.h"
 #include "core/sandbox.h"
 #include "core/stats.h"
@@ -29,32 +31,12 @@ print_id(struct sxp_out *o, const char *key, const struct vnetid *id)
 }
 
 static void
-print_host(struct sxp_out *o, uint64_t host_id)
-{
-	sxp_out_kvf(o, "host", "%016" PRIx64, host_id);
-}
-
-static void
 print_vnet_of_vni(struct sxp_out *o, const struct engine *e, uint32_t vni)
 {
 	const struct vnet *v = vnet_by_vni(&e->vnets, vni);
 
 	if (v != NULL)
 		print_id(o, "vnet", &v->id);
-}
-
-static int64_t
-age_s(struct monotime since, struct monotime now)
-{
-	return monotime_is_set(since) ? monotime_diff_ms(now, since) / 1000 : 0;
-}
-
-static bool
-asked(const struct request *r, const char *key)
-{
-	const char *value = sxp_get(r->expr, key);
-
-	return value != NULL && strcmp(value, "yes") == 0;
 }
 
 /* --- vnets --- */
@@ -118,6 +100,10 @@ print_vnet_problems(struct sxp_out *o, const struct engine *e, const struct vnet
 
 	if (v->problem[0] != '\0')
 		sxp_out_kv(o, "problem", v->problem);
+	if (v->spec.offload == OFFLOAD_REQUIRE &&
+	    offload_refusal(e->offload, v->group->suite) != NULL)
+		sxp_out_kvf(o, "problem", "the kernel does not carry it: %s",
+		    offload_refusal(e->offload, v->group->suite));
 	if (v->spec.suite == SUITE_NONE)
 		return;
 	if (k == NULL && e->groups.keys_known)
@@ -151,6 +137,8 @@ print_vnet(struct sxp_out *o, const struct engine *e, const struct vnet *v, bool
 	sxp_out_kvf(o, "members", "%zu", v->n_members);
 	if (v->spec.bridge[0] != '\0')
 		sxp_out_kv(o, "bridge", v->spec.bridge);
+	if (v->spec.offload != OFFLOAD_AUTO)
+		sxp_out_kv(o, "offload", offload_mode_name(v->spec.offload));
 	for (uint32_t i = 0; i < v->spec.n_addrs; i++) {
 		vnetspec_format_addr(&v->spec.addrs[i], addr, sizeof(addr));
 		sxp_out_kv(o, "address", addr);
@@ -242,6 +230,7 @@ print_vif(void *arg, const struct varp_vif_info *vif)
 	sxp_out_kvf(o, "age", "%" PRId64, vif->age_ms / 1000);
 	sxp_out_kvf(o, "counter", "%u", vif->counter);
 	sxp_out_kv(o, "flags", vif->by_hand ? "P" : vif->damped ? "D" : "-");
+	print_flow(o, c->r->engine->offload, vif->vnet, &vif->mac);
 	sxp_out_close(o);
 }
 
@@ -281,6 +270,7 @@ print_entry(void *arg, const struct varp_entry_info *entry)
 	print_vnet_of_vni(o, e, entry->vnet);
 	print_host(o, entry->host);
 	sxp_out_kvf(o, "counter", "%u", entry->counter);
+	print_flow(o, e->offload, entry->vnet, &entry->mac);
 	sxp_out_close(o);
 }
 
@@ -310,13 +300,6 @@ command_varp_list(struct request *r)
 
 /* --- peers --- */
 
-/* 0: ESP as IP protocol 50, which has none. */
-static uint32_t
-port_of(const struct endpoint *ep)
-{
-	return ep->port != ENDPOINT_ESP ? ep->port : 0;
-}
-
 static const char *
 assoc_state(const struct assoc *a)
 {
@@ -345,7 +328,9 @@ print_association(
 	}
 	sxp_out_kv(o, "suite", a->group->suite->name);
 	sxp_out_kv(o, "state", assoc_state(a));
-	sxp_out_kv(o, "path", "software");
+	sxp_out_kv(o, "path", offload_path_name(a));
+	if (offload_path_why(a)[0] != '\0')
+		sxp_out_kv(o, "path_why", offload_path_why(a));
 	sxp_out_kvf(o, "vnets", "%zu", a->plain ? plain_vnets(e, a) : exchange_peer_vnets(a));
 	sxp_out_kvf(o, "age", "%" PRId64, age_s(a->up ? a->up_since : a->born, now));
 	if (a->problem[0] != '\0')
@@ -501,111 +486,6 @@ command_peer_list(struct request *r)
 	return true;
 }
 
-/* --- SAs --- */
-
-static void
-print_hex(struct sxp_out *o, const char *key, const uint8_t *bytes, size_t len)
-{
-	char text[2 * SUITE_KEYMAT_MAX + 1] = "";
-
-	for (size_t i = 0; i < len; i++)
-		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-	sxp_out_kv(o, key, text);
-	explicit_bzero(text, sizeof(text));
-}
-
-static void
-print_sa_keys(struct sxp_out *o, const struct suite *s, const uint8_t *keymat)
-{
-	print_hex(o, "enc_key", keymat, s->enc_key_len);
-	if (s->salt_len > 0)
-		print_hex(o, "salt", keymat + s->enc_key_len, s->salt_len);
-	if (s->auth_key_len > 0)
-		print_hex(o, "auth_key", keymat + s->enc_key_len + s->salt_len, s->auth_key_len);
-}
-
-struct sa_row {
-	const struct assoc *assoc;
-	const struct sa_pair *pair;
-	const char *direction;
-	uint32_t spi;
-	bool esn;
-	struct sa_count count;
-	const uint8_t *keymat;
-};
-
-static void
-print_sa(struct request *r, const struct sa_row *row)
-{
-	static const char *const states[] = { "half-open", "unheard", "active", "draining" };
-	const struct suite *s = row->assoc->group->suite;
-	struct engine *e = r->engine;
-	struct sxp_out *o = r->out;
-	bool in = row->direction[0] == 'i';
-	char peer_addr[IPADDR_STRLEN], own_addr[IPADDR_STRLEN];
-	const char *peer = ipaddr_format(&row->assoc->ep.ip, peer_addr);
-	const char *own = ipaddr_format(&row->assoc->local, own_addr);
-	uint32_t port = port_of(&row->assoc->ep), own_port = port != 0 ? e->config.port : 0;
-
-	sxp_out_open(o, "sa");
-	sxp_out_kv(o, "direction", row->direction);
-	sxp_out_kvf(o, "spi", "0x%08x", row->spi);
-	sxp_out_kv(o, "src", in ? peer : own);
-	sxp_out_kv(o, "dst", in ? own : peer);
-	sxp_out_kvf(o, "sport", "%u", in ? port : own_port);
-	sxp_out_kvf(o, "dport", "%u", in ? own_port : port);
-	sxp_out_kv(o, "level", level_name(s->level));
-	sxp_out_kv(o, "suite", s->name);
-	sxp_out_kv(o, "key", row->assoc->group->key);
-	print_host(o, row->assoc->key.host_id);
-	sxp_out_kv(o, "state", row->assoc->manual != NULL ? "manual" : states[row->pair->state]);
-	sxp_out_kv(o, "esn", row->esn ? "yes" : "no");
-	sxp_out_kvf(o, "seq", "%" PRIu64, row->count.seq);
-	if (in)
-		sxp_out_kvf(o, "window", "%u", e->config.replay_window);
-	sxp_out_kvf(o, "packets", "%" PRIu64, row->count.packets);
-	sxp_out_kvf(o, "bytes", "%" PRIu64, row->count.bytes);
-	sxp_out_kvf(o, "age", "%" PRId64, age_s(row->pair->installed, engine_now(e)));
-	if (asked(r, "keys"))
-		print_sa_keys(o, s, row->keymat);
-	sxp_out_close(o);
-}
-
-static void
-print_pair(struct request *r, const struct assoc *a, const struct sa_pair *p)
-{
-	for (uint8_t i = 0; i < p->n_in_soft; i++) {
-		const struct esp_in *sa = &p->in[i].sa;
-
-		print_sa(r, &(struct sa_row){ a, p, "in", sa->spi, sa->esn, sa_in_count(&p->in[i]),
-				p->in[i].keymat });
-	}
-	for (uint8_t i = 0; i < p->n_out_soft; i++) {
-		const struct esp_out *sa = &p->out[i].sa;
-
-		struct sa_count count = sa_out_count(&p->out[i]);
-
-		if (a->manual != NULL)
-			count.packets -= manual_began(a->manual);
-		print_sa(
-		    r, &(struct sa_row){ a, p, "out", sa->spi, sa->esn, count, p->out[i].keymat });
-	}
-}
-
-bool
-command_sa_list(struct request *r)
-{
-	if (asked(r, "keys")) {
-		if (r->uid != 0)
-			return command_refuse(r, "sas --keys", "only root may see keys");
-		log_info("SA keys shown to root (pid %d)", (int)r->pid);
-	}
-	for (const struct assoc *a = r->engine->assocs.first; a != NULL; a = a->next)
-		for (const struct sa_pair *p = a->pairs; p != NULL; p = p->next)
-			print_pair(r, a, p);
-	return true;
-}
-
 /* --- the rest --- */
 
 bool
@@ -655,6 +535,20 @@ command_key_list(struct request *r)
 	return true;
 }
 
+static void
+print_ports(struct sxp_out *o, const struct engine *e)
+{
+	struct offload_info i = offload_info(e->offload);
+
+	sxp_out_kvf(o, "ports", "udp %u (all that vnetd sends and receives)", e->config.port);
+	if (i.state != OFFLOAD_RUNNING)
+		return;
+	sxp_out_kvf(o, "ports", "udp %d (the kernel's frames of level none)", KERNEL_PORT_NONE);
+	if (i.secured)
+		sxp_out_kvf(
+		    o, "ports", "esp, udp %d (the kernel's of the other levels)", KERNEL_PORT_ESP);
+}
+
 bool
 command_status(struct request *r)
 {
@@ -683,7 +577,8 @@ command_status(struct request *r)
 	}
 	sxp_out_kv(o, "sandbox", sandbox_describe());
 	sxp_out_kv(o, "crypto", cipher_describe());
-	sxp_out_kvf(o, "ports", "udp %u (all that vnetd sends and receives)", e->config.port);
+	print_ports(o, e);
+	print_offload(o, e->offload);
 	sxp_out_close(o);
 	return true;
 }

@@ -450,6 +450,7 @@ offload_info(const struct offload *o)
 	struct offload_info i = { .mode = o->setup.mode,
 		.state = o->state,
 		.why = o->why,
+		.secured = o->secured,
 		.found = o->found,
 		.findings = o->findings };
 

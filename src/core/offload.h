@@ -92,6 +92,7 @@ struct offload_info {
 	const char *why; /* not running */
 	size_t flows, sources;
 	unsigned paths; /* associations whose unicast the kernel sends */
+	bool secured;	/* of secured vnets too */
 	bool found;	/* what the kernel can do is known: */
 	const struct kernel_finding *findings;
 };

@@ -98,6 +98,7 @@ COMMANDS = [
      "(key office) (mtu 1400) (address 10.0.0.1/24) (address 2001:db8::1/64))"),
     ("vnet-set vnif0097 -k office", "(vnet.set (vnet vnif0097) (key office))"),
     ("vnet-set --mtu auto 97", "(vnet.set (vnet 97) (mtu auto))"),
+    ("vnet-set --offload off 97", "(vnet.set (vnet 97) (offload off))"),
     ("vnet-delete 97", "(vnet.del (vnet 97))"),
     ("vnet-delete -b lan", "(vnet.del (vnet lan) (bridge yes))"),
     ("vnets", "(vnet.list)"),
@@ -129,6 +130,8 @@ COMMANDS = [
     ("key-reload", "(key.reload)"),
     ("key-retire office", "(key.retire (name office))"),
     ("status", "(status)"),
+    ("offload", "(offload)"),
+    ("offload off", "(offload (mode off))"),
     ("stats", "(stats)"),
 ]
 
@@ -274,7 +277,9 @@ def test_vnets_all(net):
 STATUS = "(status (version 0.1) (pid 12) (host 00000000000000ff) (uptime 7384) (port 1798) " \
     "(process (role priv) (pid 13) (restarts 0) (sandbox seccomp)) " \
     "(process (role engine) (pid 14) (restarts 2)) (crypto openssl) " \
-    '(ports "udp 1798") (ports "udp 1801"))'
+    '(ports "udp 1798") (ports "udp 1801") ' \
+    "(offload (mode auto) (state running) (reason barred) (paths 1) (flows 2) (sources 1)) " \
+    '(ability (name vxlan) (able yes)) (ability (name aes128gcm) (able no) (reason "no esp")))'
 STATUS_TEXT = """\
 version       0.1
 pid           12
@@ -288,6 +293,12 @@ ports         udp 1798
 PROCESS  PID  RESTARTS  SANDBOX
 priv      13         0  seccomp
 engine    14         2  -
+
+offload       auto: running, 1 associations, 2 flows; barred
+
+KERNEL     ABLE  REASON
+vxlan      yes   -
+aes128gcm  no    no esp
 """
 STATS = '(counter (name rx) (value 12345) (help "packets")) (counter (name bad_icv) (value 1) ' \
     '(help "dropped"))'
