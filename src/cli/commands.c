@@ -148,7 +148,7 @@ const struct vn_command vn_commands[] = {
 	    "add a member that has ip xfrm, but no vnetd",
 	    "FILE, which only its owner may read, holds one or several forms "
 	    "(sa (peer ADDRESS) (level LEVEL) (spi-in N) (spi-out N) (auth-in KEY) ..); they are "
-	    "kept and never rekeyed. See MANUAL SAS in vn(8).\nExample: vn sa-add /root/gate.sa" },
+	    "kept and never rekeyed. See MANUAL SAS in vn(8).\nExample: vn sa-add ~/gate.sa" },
 	{ "Other hosts", "sa-delete", "PEER [LEVEL]", 1, 2, cmd_sa_delete, NULL,
 	    "forget manual SAs and their keys",
 	    "Of level auth or conf, or of both.\nExample: vn sa-delete 192.0.2.7" },

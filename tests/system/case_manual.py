@@ -134,6 +134,8 @@ def test_forms(net):
 # What must be there before a one-line example is typed: (its beginning, commands, which may fail).
 OFFICE = "rm -f /etc/vnet/keys/office*; vn key-reload"
 VNET = "vn vnet-delete -b 97; vn vnet-create -s conf -b vnet97 97"
+SA = ("umask 077; printf '(sa (peer 192.0.2.7) (level auth) (spi-in 0x1001) (spi-out 0x1002) "
+      f"(auth-in {'1' * 40}) (auth-out {'2' * 40}))' >~/gate.sa")
 PEERS = ("gate.example.org", "-p 2798 gate.example.org", "192.0.2.9")
 BEFORE = (
     ("vn insmod", "pid=$(cat /run/vnet/vnetd.pid); kill $pid; while kill -0 $pid; do sleep 0.1; done"),
@@ -148,6 +150,8 @@ BEFORE = (
     ("vn peer-add", "; ".join(f"vn peer-delete {peer}" for peer in PEERS)),
     ("vn peer-delete", "; ".join(f"vn peer-add {peer}" for peer in PEERS)),
     ("vn sas", f"{VNET}; mkdir -p ~/.config/wireshark"),
+    ("vn sa-add", f"{SA}; vn sa-delete 192.0.2.7"),
+    ("vn sa-delete", f"{SA}; vn sa-add ~/gate.sa"),
     ("vn key-gen office", OFFICE),
     ("vn key-gen --replace office", f"{OFFICE}; vn key-gen office"),
     ("vn key-retire office", f"{OFFICE}; vn key-gen office; vn key-gen --replace office"),
