@@ -17,6 +17,7 @@
 #include "core/manual.h"
 #include "core/offload.h"
 #include "core/plain.h"
+#include "core/rawesp.h"
 #include "core/sandbox.h"
 #include "core/stats.h"
 #include "core/vnetctl.h"
@@ -541,6 +542,8 @@ print_ports(struct sxp_out *o, const struct engine *e)
 	struct offload_info i = offload_info(e->offload);
 
 	sxp_out_kvf(o, "ports", "udp %u (all that vnetd sends and receives)", e->config.port);
+	if (rawesp_fd(AF_INET) >= 0)
+		sxp_out_kv(o, "ports", "esp (of manual SAs)");
 	if (i.state != OFFLOAD_RUNNING)
 		return;
 	sxp_out_kvf(o, "ports", "udp %d (the kernel's frames of level none)", KERNEL_PORT_NONE);
