@@ -242,8 +242,19 @@ op_probe(void *arg, struct assoc *a, const struct endpoint *to, uint64_t nonce)
 	assoc_send(&h->as, a, &p, 1, ESP_NEXT_UDP, to, now);
 }
 
-static const struct assocs_ops ops = { op_control, op_esp, op_initiate, op_respond, op_finish,
-	op_forget, op_up, op_down, op_nothing, op_probe, op_nothing };
+static const struct assocs_ops ops = {
+	.control = op_control,
+	.esp = op_esp,
+	.initiate = op_initiate,
+	.respond = op_respond,
+	.finish = op_finish,
+	.forget = op_forget,
+	.up = op_up,
+	.down = op_down,
+	.moved = op_nothing,
+	.probe = op_probe,
+	.gone = op_nothing,
+};
 
 /* --- hosts --- */
 
