@@ -120,6 +120,7 @@ assoc_regroup(struct assocs *as, struct assoc *a, struct group *g)
 	a->key.group = g;
 	g->refs++;
 	(void)table_insert(&as->table, &a->node); /* there is room: it was in */
+	way_update(as, a);
 }
 
 /* --- SA pairs --- */

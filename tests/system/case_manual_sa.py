@@ -253,6 +253,55 @@ def test_some_vnets(net):
     peer.both_ways()
 
 
+@case(limit=40)
+def test_key_names(net):
+    """The vnets are those of a key by whatever name; the key itself is of no use here."""
+    a, k = net.hosts("a", "k")
+    secret = os.urandom(32)
+    for name in "alpha", "default":         # one key, whose first name vnets are grouped under
+        a.put_key(name, secret)
+    vnet(a, "conf")
+    peer = Peer(a, k)
+    peer.add()
+    peer.both_ways()
+
+    def again():
+        peer.device = a.packet_socket(DEV, ETHERTYPE)
+        peer.both_ways()
+        assert len(a.vn_json("sas")) == 2 and a.vn_json("vnets")[0]["members"] == 1
+    a.restart()
+    again()
+    for name in "alpha", "default":
+        (a.dir / "keys" / f"{name}.psk").unlink()
+        a.vn("key-reload")
+        again()
+    a.kill("keys")
+    again()
+
+
+def large(net, v6):
+    """What does not fit goes in fragments, and comes so."""
+    a, k = net.hosts("a", "k")
+    vnet(a, "conf", "--mtu", "1500")
+    peer = Peer(a, k, v6=v6)
+    peer.add()
+    peer.both_ways()
+    frame = peer.frame(os.urandom(1500))
+    peer.device.send(frame)
+    wait_until(lambda: any(frame == got for _, got in peer.heard()), 5, "a large frame to the peer")
+    frame = peer.frame(os.urandom(1500))
+    peer.say(frame)
+    wait_until(peer.arrives(frame), 5, "a large frame from the peer")
+
+
+def test_large(net):
+    large(net, False)
+
+
+def test_large_v6(net):
+    large(net, True)
+
+
 @case(limit=60)
 def test_hub(net):
     """One host carries the peer to the others."""
@@ -345,6 +394,26 @@ def test_crash_of_the_machine(net):
     for n in range(300):
         peer.say(peer.frame(b"after the crash %d." % n))
     wait_until(peer.arrives(b"after the crash 299."), 5, "frames again")
+
+
+@case(limit=60)
+def test_nothing_stored(net):
+    """Where numbers cannot be stored they are not used, and it says so until they can."""
+    a, k = net.hosts("a", "k")
+    vnet(a, "conf")
+    peer = Peer(a, k)
+    peer.add()
+    peer.both_ways()
+    obstacle = a.dir / "state" / "state.new"
+    obstacle.mkdir()
+    wait_until(lambda: [peer.say(peer.frame(b"more")) for _ in range(50)] and
+               a.stats()["esp_ahead"] > 0, 10, "refused packets")
+    wait_until(lambda: "cannot be stored" in
+               a.vn_json("peers")[0]["association"][0]["problem"][0], 5, "the problem")
+    obstacle.rmdir()
+    wait_until(lambda: "problem" not in a.vn_json("peers")[0]["association"][0], 10, "no problem")
+    wait_until(lambda: peer.say(peer.frame(b"again")) and peer.arrives(b"again")(), 10,
+               "frames again", interval=0.1)
 
 
 @case(limit=60)
