@@ -77,6 +77,12 @@ netlink_fd(const struct netlink *n)
 	return mnl_socket_get_fd(n->socket);
 }
 
+uint32_t
+netlink_port(const struct netlink *n)
+{
+	return n->port;
+}
+
 const char *
 netlink_text(const struct netlink *n)
 {
@@ -243,6 +249,69 @@ netlink_request(struct netlink *n, struct nlmsghdr *nlh, netlink_fn *each, void 
 	if (r.error)
 		return r.error;
 	return lost ? -ENOBUFS : r.interrupted ? -EINTR : 0;
+}
+
+/* --- batches --- */
+
+struct batch {
+	struct netlink *n;
+	uint32_t first; /* sequence number of the message that begins it */
+	size_t left;	/* acknowledgements to come */
+	int error;
+};
+
+/* What goes wrong with the batch as a whole is said of its beginning. */
+static void
+hear_batch(void *arg, const struct nlmsghdr *nlh)
+{
+	struct batch *b = arg;
+	struct netlink_end end = { 0 };
+
+	if (nlh->nlmsg_pid != b->n->port || nlh->nlmsg_seq - b->first > b->n->seq - b->first)
+		return;
+	switch (netlink_parse_end(nlh, &end)) {
+	case NETLINK_NO_END:
+		return;
+	case NETLINK_END_MALFORMED:
+		end.error = -EPROTO;
+		break;
+	case NETLINK_END:
+		break;
+	}
+	if (end.error && !b->error) {
+		b->error = end.error;
+		memcpy(b->n->text, end.text, sizeof(end.text));
+	}
+	b->left = nlh->nlmsg_seq == b->first || b->left == 0 ? 0 : b->left - 1;
+}
+
+int
+netlink_batch(struct netlink *n, void *messages, size_t len)
+{
+	struct batch b = { .n = n, .first = n->seq + 1 };
+	struct nlmsghdr *nlh = messages;
+	int left = (int)len;
+
+	n->text[0] = '\0';
+	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		bool outer = nlh == messages || left <= (int)MNL_ALIGN(nlh->nlmsg_len);
+
+		nlh->nlmsg_seq = ++n->seq;
+		nlh->nlmsg_pid = n->port;
+		nlh->nlmsg_flags |= NLM_F_REQUEST | (outer ? 0 : NLM_F_ACK);
+		b.left += !outer;
+	}
+	if (mnl_socket_sendto(n->socket, messages, len) < 0)
+		return -errno;
+	while (b.left > 0) {
+		ssize_t got = receive(n, 0);
+
+		if (got < 0)
+			return got == -EAGAIN ? -ETIMEDOUT : (int)got;
+		if (!netlink_walk(n->buf, (size_t)got, hear_batch, &b))
+			return -EPROTO;
+	}
+	return b.error;
 }
 
 int

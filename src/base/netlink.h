@@ -26,6 +26,8 @@ typedef void netlink_fn(void *arg, const struct nlmsghdr *nlh);
 struct netlink *netlink_new(int protocol, uint32_t groups);
 void netlink_free(struct netlink *n);
 int netlink_fd(const struct netlink *n);
+/* Events of what was done through this socket carry it (nlmsg_pid). */
+uint32_t netlink_port(const struct netlink *n);
 /* What the kernel said (extended acknowledgement) to the last request, or "". */
 const char *netlink_text(const struct netlink *n);
 
@@ -36,6 +38,11 @@ const char *netlink_text(const struct netlink *n);
  * messages were lost.
  */
 int netlink_request(struct netlink *n, struct nlmsghdr *nlh, netlink_fn *each, void *arg);
+/*
+ * Sends several messages in one datagram, of which each but the first and last is acknowledged, and
+ * which are done all or none (nfnetlink's batches): 0 or the kernel's first -errno.
+ */
+int netlink_batch(struct netlink *n, void *messages, size_t len);
 /*
  * Gives each all events that are there, without waiting. 0; -ENOBUFS when some were lost: dump
  * again; -errno.

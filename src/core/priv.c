@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "core/priv_kernel.h"
 #include "core/priv_link.h"
 #include "core/priv_socket.h"
 #include "core/priv_state.h"
@@ -22,6 +23,7 @@ struct priv {
 	struct loop_fd engine;
 	struct priv_host host;
 	struct priv_link *link;
+	struct priv_kernel *kernel;
 	int udp[2][LANES_MAX]; /* by enum priv_keep; -1: not open */
 	int esp[2];	       /* of IPv4 and IPv6; -1: not open */
 	int memo;	       /* as the engine gave it; -1: none */
@@ -31,7 +33,12 @@ static const sa_family_t esp_family[] = { AF_INET, AF_INET6 };
 static const sa_family_t udp_family[] = { [PRIV_KEEP_UDP4] = AF_INET, [PRIV_KEEP_UDP6] = AF_INET6 };
 
 struct reply {
-	struct priv_answer answer;
+	uint32_t type; /* PRIV_ANSWER, or what comes instead */
+	union {
+		struct priv_answer answer;
+		struct priv_found found;
+		struct kernel_count count;
+	};
 	int fd;	    /* to pass, -1: none */
 	bool close; /* and then to close */
 };
@@ -49,6 +56,15 @@ close_lanes(int fds[static LANES_MAX])
 {
 	for (unsigned i = 0; i < LANES_MAX; i++)
 		close_fd(&fds[i]);
+}
+
+static bool
+tell_engine(void *arg, const struct kernel_event *ev)
+{
+	const struct priv *p = arg;
+
+	return p->engine.fd < 0 ||
+	       ipc_send(p->engine.fd, PRIV_KERNEL_EVENT, 0, ev, sizeof(*ev), -1) == 0;
 }
 
 struct priv *
@@ -70,7 +86,8 @@ priv_new(struct loop *loop, const struct priv_host *host)
 	p->engine.fd = p->memo = p->esp[0] = p->esp[1] = -1;
 	memset(p->udp, 0xff, sizeof(p->udp));
 	p->link = priv_link_new(host->engine_uid);
-	if (!p->link) {
+	p->kernel = p->link ? priv_kernel_new(loop, p->link, tell_engine, p) : NULL;
+	if (!p->kernel) {
 		err = errno;
 		priv_free(p);
 		errno = err;
@@ -85,6 +102,8 @@ detach(struct priv *p)
 	if (p->engine.active)
 		loop_unwatch(p->loop, &p->engine);
 	close_fd(&p->engine.fd);
+	if (p->kernel)
+		priv_kernel_abandon(p->kernel);
 }
 
 void
@@ -93,6 +112,7 @@ priv_free(struct priv *p)
 	if (!p)
 		return;
 	detach(p);
+	priv_kernel_free(p->kernel);
 	priv_link_free(p->link);
 	close_lanes(p->udp[PRIV_KEEP_UDP4]);
 	close_lanes(p->udp[PRIV_KEEP_UDP6]);
@@ -315,6 +335,41 @@ serve_memo_store(struct priv *p, struct ipc_msg *m, struct priv_answer *a)
 	return 0;
 }
 
+/* --- the kernel's path --- */
+
+/* Its answer is not a PRIV_ANSWER when all is well. */
+static int
+serve_count(struct priv *p, const struct priv_kernel_sa *q, struct reply *r)
+{
+	struct kernel_count count;
+	int err = priv_kernel_count(p->kernel, q, &count, &r->answer);
+
+	if (err)
+		return err;
+	r->type = PRIV_KERNEL_COUNTED;
+	r->count = count;
+	return 0;
+}
+
+static int
+serve_kernel(struct priv *p, const struct ipc_msg *m, struct reply *r)
+{
+	const void *q = m->body;
+
+	switch (m->type) {
+	case PRIV_KERNEL_FIND:
+		r->type = PRIV_KERNEL_FOUND;
+		priv_kernel_find(p->kernel, &r->found);
+		return 0;
+	case PRIV_KERNEL_START:
+		return priv_kernel_start(p->kernel, q, &r->answer, &r->fd);
+	case PRIV_KERNEL_SA_COUNT:
+		return serve_count(p, q, r);
+	default:
+		return priv_kernel_serve(p->kernel, m, &r->answer);
+	}
+}
+
 /* --- requests --- */
 
 /* m has been checked. */
@@ -371,7 +426,20 @@ serve(struct priv *p, struct ipc_msg *m, struct reply *r)
 	case PRIV_ESP_FILTER:
 		return serve_esp_filter(p, q, a);
 	default:
-		return privmsg_refuse(a, -EOPNOTSUPP, "not built");
+		return serve_kernel(p, m, r);
+	}
+}
+
+static size_t
+reply_len(const struct reply *r)
+{
+	switch (r->type) {
+	case PRIV_KERNEL_FOUND:
+		return sizeof(r->found);
+	case PRIV_KERNEL_COUNTED:
+		return sizeof(r->count);
+	default:
+		return sizeof(r->answer);
 	}
 }
 
@@ -386,14 +454,16 @@ answer(struct priv *p, struct ipc_msg *m)
 	memset(&r, 0, sizeof(r));
 	r.fd = -1;
 	if (wrong)
-		r.answer.error = privmsg_refuse(&r.answer, -EPROTO, "priv was sent %s", wrong);
+		err = privmsg_refuse(&r.answer, -EPROTO, "priv was sent %s", wrong);
 	else
-		r.answer.error = serve(p, m, &r);
+		err = serve(p, m, &r);
+	if (r.type == PRIV_ANSWER)
+		r.answer.error = err;
 	if (wrong)
 		log_warnx("request %u of the engine refused: %s", m->type, wrong);
-	else if (r.answer.error)
+	else if (err)
 		log_debug("%s", r.answer.text);
-	err = ipc_send(p->engine.fd, PRIV_ANSWER, m->seq, &r.answer, sizeof(r.answer), r.fd);
+	err = ipc_send(p->engine.fd, r.type, m->seq, &r.answer, reply_len(&r), r.fd);
 	if (r.close)
 		close(r.fd);
 	if (err && err != -EPIPE)

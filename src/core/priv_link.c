@@ -105,15 +105,13 @@ add_tap(struct priv_link *l, const char *ifname, unsigned lane, int fd)
 static int __attribute__((format(printf, 4, 5)))
 failed(const struct priv_link *l, struct priv_answer *a, int err, const char *fmt, ...)
 {
-	const char *detail = netlink_text(l->netlink);
 	char what[PRIV_TEXT_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	return privmsg_refuse(a, err, "%s: %s%s%s%s", what, strerrordesc_np(-err),
-	    *detail ? " (" : "", detail, *detail ? ")" : "");
+	return privmsg_failed(a, err, netlink_text(l->netlink), "%s", what);
 }
 
 struct found {
@@ -385,6 +383,17 @@ priv_link_set_mtu(struct priv_link *l, const struct priv_mtu *q, struct priv_ans
 		return err;
 	err = set_link(l, &(struct rtnl_change){ .ifindex = link.ifindex, .mtu = q->mtu });
 	return err ? failed(l, a, err, "cannot set the MTU of \"%s\" to %u", q->ifname, q->mtu) : 0;
+}
+
+int
+priv_link_ifindex(struct priv_link *l, const char *ifname, uint32_t *out, struct priv_answer *a)
+{
+	struct rtnl_link link;
+	int err = get_ours(l, ifname, &link, a);
+
+	if (!err)
+		*out = link.ifindex;
+	return err;
 }
 
 /* --- bridges --- */

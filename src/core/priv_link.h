@@ -33,6 +33,8 @@ int priv_link_bridge_delete(struct priv_link *l, const char *bridge, struct priv
 int priv_link_bridge_port(struct priv_link *l, const struct priv_port *q, struct priv_answer *a);
 int priv_link_addr_add(struct priv_link *l, const struct priv_addr *q, struct priv_answer *a);
 int priv_link_addr_delete(struct priv_link *l, const struct priv_addr *q, struct priv_answer *a);
+int priv_link_ifindex(
+    struct priv_link *l, const char *ifname, uint32_t *out, struct priv_answer *a);
 /* Another queue of a TAP that is there; *fd stays ours. */
 int priv_link_lane_open(
     struct priv_link *l, const struct priv_lane *q, struct priv_answer *a, int *fd);

@@ -324,3 +324,16 @@ privmsg_refuse(struct priv_answer *a, int error, const char *fmt, ...)
 	va_end(ap);
 	return error;
 }
+
+int
+privmsg_failed(struct priv_answer *a, int err, const char *words, const char *fmt, ...)
+{
+	char what[PRIV_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	return privmsg_refuse(a, err, "%s: %s%s%s%s", what, strerrordesc_np(-err),
+	    *words ? " (" : "", words, *words ? ")" : "");
+}

@@ -200,3 +200,6 @@ const char *privmsg_error(const struct ipc_msg *m);
 /* Puts a failure into an answer, in words; returns error. */
 int privmsg_refuse(struct priv_answer *a, int error, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same with the reason: err, and the kernel's own words ("" without any). */
+int privmsg_failed(struct priv_answer *a, int err, const char *words, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));

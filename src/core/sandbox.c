@@ -67,9 +67,9 @@ tun_caps(const struct passwd *pw)
 }
 
 static bool
-may_override(void)
+is_permitted(unsigned cap)
 {
-	return capng_have_capability(CAPNG_PERMITTED, CAP_DAC_OVERRIDE);
+	return capng_have_capability(CAPNG_PERMITTED, cap);
 }
 
 static void
@@ -89,7 +89,7 @@ change_user(const struct seal *s)
 
 	if (s->role == ROLE_PRIV)
 		caps |= tun_caps(pw);
-	if (caps & 1ull << CAP_DAC_OVERRIDE && !may_override())
+	if (caps & 1ull << CAP_DAC_OVERRIDE && !is_permitted(CAP_DAC_OVERRIDE))
 		role_fail(TUN_DEVICE ": user \"%s\" may not open it, expected mode 0666 (or the "
 				     "capability DAC_OVERRIDE)",
 		    pw->pw_name);
@@ -108,8 +108,11 @@ cut_parent(const struct seal *s)
 {
 	uint64_t start = sandbox_start_caps;
 
-	if (may_override()) /* else priv says what it lacks */
+	if (is_permitted(CAP_DAC_OVERRIDE)) /* else priv says what it lacks */
 		start |= tun_caps(find_user(s, ROLE_PRIV));
+	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if (sandbox_start_caps_optional & 1ull << cap && is_permitted(cap))
+			start |= 1ull << cap;
 	capng_clear(CAPNG_SELECT_BOTH);
 	set_caps(sandbox_roles[ROLE_PARENT].caps, CAPNG_EFFECTIVE | CAPNG_PERMITTED);
 	set_caps(start, CAPNG_PERMITTED | CAPNG_BOUNDING_SET);

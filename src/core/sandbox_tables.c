@@ -2,8 +2,10 @@
 #include "core/sandbox_tables.h"
 
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/if_tun.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -31,6 +33,9 @@ const struct sandbox_role sandbox_roles[ROLE_COUNT] = {
  */
 const uint64_t sandbox_start_caps = CAP(SETPCAP) | CAP(SETUID) | CAP(SETGID) | CAP(NET_ADMIN) |
 				    CAP(NET_RAW);
+
+/* Where it may, priv loads the programs of the kernel's path; without it there is none. */
+const uint64_t sandbox_start_caps_optional = CAP(BPF);
 
 #define START	1u /* the parent's own, and every process between exec and its seal */
 #define PRIV	(1u << ROLE_PRIV)
@@ -161,6 +166,14 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL1(PRIV, ioctl, EQ(1, TUNSETOWNER), "TAPs: ours are the engine's user's"),
 	CALL1(PRIV, ioctl, EQ(1, TUNSETOFFLOAD), "TAPs: frames in one piece, checksums left to us"),
 
+	/* priv: the kernel's path; its programs and maps are loaded before the seal */
+	CALL2(PRIV, socket, EQ(0, AF_NETLINK), EQ(2, NETLINK_ROUTE), "devices, programs on them"),
+	CALL2(PRIV, socket, EQ(0, AF_NETLINK), EQ(2, NETLINK_XFRM), "SAs and policies"),
+	CALL2(PRIV, socket, EQ(0, AF_NETLINK), EQ(2, NETLINK_NETFILTER), "barrier"),
+	CALL1(PRIV, bpf, EQ(0, BPF_MAP_LOOKUP_ELEM), "flows"),
+	CALL1(PRIV, bpf, EQ(0, BPF_MAP_UPDATE_ELEM), "flows, members, peers, devices"),
+	CALL1(PRIV, bpf, EQ(0, BPF_MAP_DELETE_ELEM), "flows, members"),
+
 	/* resolve: whatever NSS modules do with files and sockets of their own */
 	CALL1(RESOLVE, socket, EQ(0, AF_INET), "DNS"),
 	CALL1(RESOLVE, socket, EQ(0, AF_INET6), "DNS"),
@@ -245,6 +258,7 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(START, setsockopt, "sockets made before the seal"),
 	CALL(START, getsockopt, "sockets made before the seal"),
 	CALL(START, ioctl, "devices looked at before the seal"),
+	CALL(START, bpf, "programs of the kernel's path"),
 	CALL(START, capget, "seal"),
 	CALL(START, capset, "seal"),
 	CALL(START, prctl, "seal"),

@@ -56,6 +56,8 @@ struct sandbox_role {
  * set, permitted to it too.
  */
 extern const uint64_t sandbox_start_caps;
+/* The same, where the parent has been given them. */
+extern const uint64_t sandbox_start_caps_optional;
 
 extern const struct sandbox_role sandbox_roles[ROLE_COUNT];
 extern const struct sandbox_call sandbox_calls[];

@@ -4,6 +4,7 @@
 /* A privileged process for test_priv: a child that serves one end of a pair, as it is or as a role of vnetd in its sandbox. */
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 
 #include "core/priv.h"
 #include "core/role.h"
+#include "core/sandbox_tables.h"
 
 #define DIR_TEMPLATE "/tmp/test_priv.XXXXXX"
 
@@ -69,6 +72,21 @@ start_role(int engine_fd)
 	ipc_msg_done(&m);
 }
 
+/* As vnetd's parent does, and may only root open the TAP device. */
+static void
+keep_start_caps(void)
+{
+	uint64_t caps = sandbox_start_caps | sandbox_start_caps_optional | 1u << CAP_DAC_OVERRIDE;
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2] = {
+		{ (uint32_t)caps, (uint32_t)caps, 0 },
+		{ (uint32_t)(caps >> 32), (uint32_t)(caps >> 32), 0 },
+	};
+
+	if (syscall(SYS_capset, &header, data) < 0)
+		_exit(2);
+}
+
 /* A new process, as after a crash; our end of the pair. */
 static int
 start_server(void)
@@ -84,8 +102,10 @@ start_server(void)
 		dup2(sealed ? role[1] : fds[1], ROLE_PARENT_FD);
 		close_range(ROLE_PARENT_FD + 1, ~0u, 0);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (sealed)
+		if (sealed) {
+			keep_start_caps();
 			_exit(role_priv_main());
+		}
 		serve(ROLE_PARENT_FD);
 	}
 	close(role[1]);

@@ -87,7 +87,7 @@ test_forbidden(void **state)
 		SCMP_SYS(open_by_handle_at), SCMP_SYS(open_tree) };
 	static const int anywhere[] = { SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
 		SCMP_SYS(process_vm_writev), SCMP_SYS(chroot), SCMP_SYS(mount), SCMP_SYS(unshare),
-		SCMP_SYS(setns), SCMP_SYS(bpf), SCMP_SYS(init_module), SCMP_SYS(finit_module),
+		SCMP_SYS(setns), SCMP_SYS(init_module), SCMP_SYS(finit_module),
 		SCMP_SYS(io_uring_setup), SCMP_SYS(userfaultfd), SCMP_SYS(keyctl),
 		SCMP_SYS(add_key), SCMP_SYS(memfd_secret), SCMP_SYS(pidfd_getfd), SCMP_SYS(symlink),
 		SCMP_SYS(mknod), SCMP_SYS(reboot) };
@@ -115,12 +115,13 @@ test_forbidden(void **state)
 static void
 test_filtered(void **state)
 {
-	static const int calls[] = { SCMP_SYS(socket), SCMP_SYS(ioctl) };
+	static const int calls[] = { SCMP_SYS(socket), SCMP_SYS(ioctl), SCMP_SYS(bpf) };
 
 	(void)state;
 	for (enum role r = ROLE_PRIV; r < ROLE_COUNT; r++) {
 		for (size_t i = 0; i < ARRAY_LEN(calls); i++)
 			assert_false(allows(r, calls[i], true));
+		assert_int_equal(allows(r, SCMP_SYS(bpf), false), r == ROLE_PRIV);
 		if (r != ROLE_RESOLVE)
 			assert_false(
 			    allows(r, SCMP_SYS(mmap), true) || allows(r, SCMP_SYS(mprotect), true));

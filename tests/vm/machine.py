@@ -22,7 +22,8 @@ CACHE = ROOT / "build" / "vm"
 KERNEL = "linux-image-cloud-amd64"
 MEMORY_MB = 1024
 BROKEN = 125        # exit status when there was no machine, or it ended without one
-PROGRAMS = ("/usr/bin/python3", "bridge", "busybox", "ethtool", "ip", "ping", "sh", "tc")
+PROGRAMS = ("/usr/bin/python3", "bridge", "busybox", "ethtool", "ip", "nft", "ping", "sh", "tc")
+TESTS = ("tests/system/test_kernel",)       # of the build; one that is not there is no trouble
 MODULES = (
     "virtio_pci", "virtio_console",                         # how it talks to us
     "8021q", "bridge", "dummy", "sch_netem", "tun", "veth", "vxlan",
@@ -30,6 +31,8 @@ MODULES = (
     "esp4", "esp6", "xfrm_user", "authenc", "authencesn", "cbc", "crypto_null", "ctr", "drbg", "echainiv",
     "gcm", "ghash_generic", "aesni_intel", "jitterentropy_rng", "seqiv", "sha1_ssse3",
     "sha256_ssse3", "sha512_generic",
+    # The kernel's path.
+    "cls_bpf", "esp6", "nf_tables", "sch_ingress", "xfrm_algo",
 )
 # Large, and nothing here imports it.
 NOT_OF_PYTHON = re.compile(r"/(__pycache__/.*\.opt-.*|config-|dist-packages|ensurepip|idlelib|"
@@ -170,6 +173,7 @@ def make_disk(path, modules, build, command):
     if None in programs:
         raise Broken(f"no program {PROGRAMS[programs.index(None)]}")
     ours = [build / "vnetd", build / "vn"]
+    ours += [build / test for test in TESTS if (build / test).exists()]
     stdlib = pathlib.Path(sysconfig.get_path("stdlib"))
     # Opened when a thread ends, which ldd does not know.
     unseen = list(pathlib.Path("/lib").glob("*-linux-gnu/libgcc_s.so.1"))
@@ -186,7 +190,7 @@ def make_disk(path, modules, build, command):
         disk.file(modules / name, f"usr/lib/modules/{modules.name}/{name}")
 
     for program in ours:
-        disk.file(program, f"vnet/build/{program.name}")
+        disk.file(program, f"vnet/build/{program.relative_to(build)}")
     disk.file(ROOT / "tests" / "harness.py", "vnet/tests/harness.py")
     for name in "system", "vm":
         disk.tree(ROOT / "tests" / name, f"vnet/tests/{name}")
