@@ -100,8 +100,8 @@ struct {
 			__sync_fetch_and_add(&drops->why, 1);                      \
 		return TC_ACT_SHOT;                                                \
 	}
-DROP(stranger)
-DROP(unsealed)
+DROP(clear)
+DROP(unsent)
 DROP(vni)
 
 static __always_inline void
@@ -283,7 +283,7 @@ drop_unknown(struct fastpath_member_key *key)
 	key->vni = VNI_PROBE;
 	if (bpf_map_lookup_elem(&members, key))
 		return drop_vni();
-	return drop_stranger();
+	return drop_clear();
 }
 
 static __always_inline int
@@ -321,7 +321,7 @@ receive(struct __sk_buff *skb, enum level level)
 	struct fastpath_member *m;
 
 	if (!read_tunnel(skb, &key))
-		return drop_stranger();
+		return drop_clear();
 	m = bpf_map_lookup_elem(&members, &key);
 	if (!m)
 		return drop_unknown(&key);
@@ -380,7 +380,7 @@ int
 unsealed(struct __sk_buff *skb)
 {
 	(void)skb;
-	return drop_unsealed();
+	return drop_unsent();
 }
 
 /* The kernel gives some helpers to GPL programs only; LGPL may be taken as GPL. */

@@ -37,7 +37,7 @@ struct fastpath_slot {
 
 /* As struct kernel_drops, in the place of a slot behind the last. */
 struct fastpath_drops {
-	__u64 unsealed, stranger, vni;
+	__u64 clear, vni, unsent;
 	__u64 unused[3];
 };
 

@@ -89,9 +89,9 @@ struct kernel_slot {
 
 /* Frames that the kernel's programs dropped; behind the slots. */
 struct kernel_drops {
-	uint64_t unsealed; /* for a peer, but no policy led them to its SA */
-	uint64_t stranger; /* to a port of a VXLAN device, not of a peer */
-	uint64_t vni;	   /* of a peer, with a VNI that is none of its vnets */
+	uint64_t clear;	 /* to a port of a VXLAN device, not of a peer */
+	uint64_t vni;	 /* of a peer, with a VNI that is none of its vnets */
+	uint64_t unsent; /* for a peer, but no policy led them to its SA */
 };
 
 enum kernel_event_type {

@@ -126,7 +126,7 @@
 	X(KERNEL_VNI, "kernel_vni",                                                                \
 	    "frames in the kernel for a vnet that their SA does not have, dropped")                \
 	X(KERNEL_UNSENT, "kernel_unsent",                                                          \
-	    "frames the kernel did not send because their device or host is gone, dropped")        \
+	    "frames for a host that found no policy to seal them, dropped")        \
 	X(KERNEL_FALLBACK, "kernel_fallback", "ways through the kernel that stopped working")      \
 	X(CONTROL_CLIENTS, "control_clients", "connections to the control socket")                 \
 	X(CONTROL_BUSY, "control_busy", "connections refused because there are too many")          \

@@ -178,7 +178,7 @@ test_strangers(void **state)
 	inject(h, "127.0.0.1", KERNEL_PORT_NONE, VNI, &f);
 	inject(h, "10.9.8.2", KERNEL_PORT_NONE, VNI, &f);
 	assert_false(comes(h->packet, 0, &f, QUIET_MS * slow));
-	assert_int_equal(drops->stranger, 2);
+	assert_int_equal(drops->clear, 2);
 	inject(&hosts[0], "10.9.8.2", KERNEL_PORT_NONE, VNI + 1, &f);
 	assert_false(comes(h->packet, 0, &f, QUIET_MS * slow));
 	assert_int_equal(drops->vni, 1);
@@ -190,7 +190,7 @@ test_strangers(void **state)
 	DO(h, peer_delete, PEER);
 	send_frame(&hosts[0], &f);
 	assert_false(comes(h->packet, 0, &f, QUIET_MS * slow));
-	assert_int_equal(drops->stranger, 3);
+	assert_int_equal(drops->clear, 3);
 	/* Nor can anybody have the port. */
 	enter(h);
 	assert_false(
