@@ -323,6 +323,7 @@ manual_add(struct engine *e, const struct manualspec *spec, char error[static MA
 	err = filter_set(e);
 	if (err < 0) {
 		(void)refuse(error, err, privcli_error(e->priv));
+		number_forget(m);
 		manual_free(e, m);
 		return err;
 	}
