@@ -24,6 +24,7 @@
 #include "core/keyscli.h"
 #include "core/linkmon.h"
 #include "core/manual.h"
+#include "core/offload.h"
 #include "core/privcli.h"
 #include "core/privmsg.h"
 #include "core/ratelimit.h"
@@ -40,6 +41,7 @@
 #define SOME(X)          \
 	X("key.gen")     \
 	X("key.retire")  \
+	X("offload")     \
 	X("peer.add")    \
 	X("peer.del")    \
 	X("sa.add")      \
@@ -268,6 +270,9 @@ world_make(struct world *w, uint8_t refuse)
 	};
 	const struct varp_config varp = { .entry_ttl_ms = 60000 };
 	struct keyring *ring = noise_global_init() && cipher_global_init() ? keyring_new(-1) : NULL;
+	struct offload_setup offload = {
+		.assocs = &e->assocs, .vnets = &e->vnets, .mode = OFFLOAD_OFF, .kick = idle
+	};
 	int udp[2];
 
 	*w = (struct world){ .e = { .host_id = 1, .start = 1 } };
@@ -285,10 +290,13 @@ world_make(struct world *w, uint8_t refuse)
 	close(udp[1]);
 	e->transport = transport_new(e->pool, udp[0], -1, received, idle, e);
 	e->varp = varp_new(&varp, e->host_id, &exchange_varp_ops, e);
+	offload.priv = e->priv;
 	expect(e->priv && e->keys && e->resolver && e->transport && e->varp);
 	grace_init(&e->grace, 0);
 	expect(
 	    assocs_init(&e->assocs, &assocs, &e->groups, e->pool, &e->grace, &assocs_ops, e) == 0);
+	offload.varp = e->varp;
+	expect((e->offload = offload_new(&offload)) != NULL);
 	e->output = (struct output){ .pool = e->pool, .transport = e->transport };
 	expect((e->control = control_new(e, listening(w))) != NULL);
 	expect(ring && (w->keysd = keysd_new(ring, keys_send, w)));
@@ -307,6 +315,8 @@ world_free(struct world *w)
 	while (e->vnets.first)
 		expect(vnetctl_delete(e, e->vnets.first, false, error) == 0);
 	manual_fini(e);
+	offload_free(e->offload);
+	e->offload = NULL;
 	control_free(e->control);
 	privcli_free(e->priv);
 	pthread_join(w->priv.thread, NULL);

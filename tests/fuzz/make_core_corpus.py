@@ -122,7 +122,7 @@ OPTIONS, CHANNEL, START, READY, FAILED, STOP, RELOAD, SHUTDOWN, PIDS, PING, PONG
  KERNEL_FLOW_DELETE, KERNEL_PROBE) = range(16, 31)
 LANE_OPEN, LANE_KEEP = range(31, 33)
 NUMBERS, ESP_SOCKET, ESP_KEEP, ESP_FILTER = range(33, 37)
-SIZEOF_OPTIONS = 4 * 256 + 64 + 6 + 2 + 4
+SIZEOF_OPTIONS = 4 * 256 + 64 + 8 + 6 + 2 + 4
 UDP4, UDP6, TAP = range(3)
 BLOB_MAX = 16 << 20
 
@@ -345,6 +345,7 @@ def command():
     save("sas-manual-priv-no", auth, 0x01)
     save("sas-manual-priv-no-filter", auth, 0x08)
     save("sas-manual-priv-no-numbers", auth + b"(peer.list)", 0x04)
+    save("offload", conf + b"(offload)(offload (mode off))(offload (mode maybe))(offload (mode on))")
     save("two-clients", conf + b"\xff(vnet.del (vnet 97))\xff(vnet.list)\xff" + none)
     save("in-pieces", b"(vnet.add (id\xff(sta\xff 97) (security none))(vnet.list\xfftus)\xff)")
     save("unknown", b"(no.such)()((status))(\"\")")
