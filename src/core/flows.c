@@ -271,21 +271,6 @@ flow_add(struct offload *o, struct vnet *v, struct member *m, const struct macad
 	slot_expire(&fs->slots[slot_of(fs, f)], monotime_add_ms(o->now, RENEW_MS).ns);
 }
 
-/* The device gets its programs with its first flow. */
-static bool
-device_ready(struct offload *o, struct vnet *v)
-{
-	uint32_t token;
-
-	if (v->in_kernel || v->tap < 0)
-		return v->in_kernel;
-	token = request_begin(o, &(struct request){ .kind = REQUEST_DEVICE, .number = v->vni });
-	v->in_kernel = token != 0 &&
-		       request_end(
-			   o, token, kernelcli_vnet_add(o->setup.priv, token, v->spec.ifname)) == 0;
-	return v->in_kernel;
-}
-
 static void
 flow_used(struct offload *o, struct vnet *v, struct member *m, const struct macaddr *mac)
 {
@@ -304,7 +289,7 @@ offload_used(struct offload *o, struct member *m, const struct macaddr *src,
 	struct vnet *v = m->vnet;
 
 	if (o->flows->slots == NULL || !path_in_use(m->assoc) || !m->in_kernel ||
-	    v->spec.offload == OFFLOAD_OFF || v->hubs > 0 || !device_ready(o, v))
+	    v->spec.offload == OFFLOAD_OFF)
 		return;
 	o->now = now;
 	flow_used(o, v, NULL, src);
@@ -458,6 +443,20 @@ feed_back(struct offload *o, struct flow *f)
 	if (n.rx_packets > 0)
 		varp_remote_frame(
 		    o->setup.varp, f->key.vni, m->key.host_id, m, &f->key.mac, o->now);
+}
+
+bool
+flows_device(struct offload *o, struct vnet *v)
+{
+	uint32_t token;
+
+	if (v->in_kernel)
+		return true;
+	token = request_begin(o, &(struct request){ .kind = REQUEST_DEVICE, .number = v->vni });
+	v->in_kernel = token != 0 &&
+		       request_end(
+			   o, token, kernelcli_vnet_add(o->setup.priv, token, v->spec.ifname)) == 0;
+	return v->in_kernel;
 }
 
 void

@@ -144,6 +144,8 @@ void flows_start(struct offload *o, struct kernel_slot *slots);
 void flows_stop(struct offload *o);
 /* None for that association (or NULL) and vnet (or 0) any more. */
 void flows_withdraw(struct offload *o, const struct assoc *a, uint32_t vni);
+/* v's device has the kernel's programs, or they have been asked for. False: not now. */
+bool flows_device(struct offload *o, struct vnet *v);
 void flows_device_refused(struct offload *o, uint32_t vni);
 void flows_answered(struct offload *o, const struct request *r, int error);
 /* Renews, reads back, ages. */

@@ -145,6 +145,10 @@ install_member(struct offload *o, struct member *m)
 
 	if (m->in_kernel || m->vnet->tap < 0)
 		return;
+	if (!flows_device(o, m->vnet)) {
+		p->members_due = true;
+		return;
+	}
 	token = path_token(o, p, REQUEST_MEMBER, m->vnet->vni, 0);
 	memcpy(k.ifname, m->vnet->spec.ifname, sizeof(k.ifname));
 	if (token == 0 ||
@@ -463,7 +467,8 @@ path_tick(struct offload *o, struct assoc *a, struct monotime now)
 	if (p->number == 0) {
 		if (monotime_before(now, p->retry))
 			return p->retry;
-		install(o, p, now);
+		if (o->n_leaving == 0) /* one may be of the same address */
+			install(o, p, now);
 	}
 	if (p->number == 0)
 		return monotime_add_ms(now, 1000);

@@ -98,3 +98,57 @@ def transfer(sender, receiver, address, data, port=7000):
             got += part
     thread.join()
     assert got == data, f"{len(got)} bytes, not the {len(data)} that were sent"
+
+
+class Connection:
+    """One TCP connection that is kept busy until stop(); what is read is checked as it comes."""
+
+    BLOCK = bytes(range(256)) * 64
+
+    def __init__(self, sender, receiver, address, port=7010):
+        self.running, self.sent, self.got, self.wrong = True, 0, 0, None
+        listener = receiver.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.bind((address, port))
+        listener.listen()
+        self.out = sender.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.out.connect((address, port))
+        self.into, _ = listener.accept()
+        listener.close()
+        self.threads = [threading.Thread(target=run) for run in (self._receive, self._send)]
+        for thread in self.threads:
+            thread.start()
+
+    def _send(self):
+        while self.running:
+            self.out.sendall(self.BLOCK)
+            self.sent += len(self.BLOCK)
+        self.out.shutdown(socket.SHUT_WR)
+
+    def _receive(self):
+        while part := self.into.recv(1 << 16):
+            start = self.got % 256
+            if part != (self.BLOCK * (len(part) // len(self.BLOCK) + 2))[start:start + len(part)]:
+                self.wrong = self.got
+            self.got += len(part)
+
+    def flowing(self, more=1 << 16, deadline=20):
+        """Waits until so many more bytes have come; seconds until then."""
+        since, before = time.monotonic(), self.got
+        wait_until(lambda: self.got >= before + more, deadline, "bytes by TCP", interval=0.01)
+        return time.monotonic() - since
+
+    def stop(self):
+        """All bytes that were sent have come, as they were sent."""
+        self.running = False
+        for thread in self.threads:
+            thread.join()
+        self.out.close()
+        self.into.close()
+        assert self.wrong is None and self.got == self.sent, (self.wrong, self.got, self.sent)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.running:
+            self.stop()

@@ -36,6 +36,9 @@ SEGMENTS_V4 = ("192.0.2", "198.51.100", "203.0.113")     # RFC 5737; IPv6 is 200
 GUEST_MTU = 1500
 # All deadlines are so many times longer: an emulated machine (tests/vm) is slow.
 SLOW = float(os.environ.get("VNET_SLOW", 1))
+# What the cases that do not say so themselves are about: off, or auto to run them through the
+# kernel, where it can.
+OFFLOAD = os.environ.get("VNET_OFFLOAD", "off")
 SO_RCVBUFFORCE = 33
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
 
@@ -236,6 +239,7 @@ class Host(Namespace):
         self.addr4 = self.addr6 = None
         self.dev = None
         self.daemon = None
+        self.offload = OFFLOAD
         self.guests = 0
 
     # vnetd
@@ -254,7 +258,8 @@ class Host(Namespace):
 
     def vnetd_argv(self, *args):
         return [BUILD / "vnetd", "--config", self.config, "--run-dir", self.dir / "run",
-                "--state-dir", self.dir / "state", "--keys-dir", self.dir / "keys", *args]
+                "--state-dir", self.dir / "state", "--keys-dir", self.dir / "keys",
+                "--offload", self.offload, *args]
 
     def start(self, *args, wait=True):
         """Starts vnetd, by default until it answers vn."""
