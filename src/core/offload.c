@@ -100,7 +100,7 @@ offload_refusal(const struct offload *o, const struct suite *s)
 		    o->findings[m].reason);
 		return text;
 	}
-	if (o->state == OFFLOAD_STARTING)
+	if (o->state == OFFLOAD_FINDING || o->state == OFFLOAD_STARTING)
 		return NULL;
 	return o->state != OFFLOAD_RUNNING || (s->id != SUITE_NONE && !o->secured) ? o->why : NULL;
 }

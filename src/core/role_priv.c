@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -80,6 +81,16 @@ parent_ready(void *arg, uint32_t events)
 	ipc_msg_done(&m);
 }
 
+static struct priv *the_priv; /* one in the process */
+
+/* However it ends, other than by a crash: what is left of that the next one removes. */
+static void
+leave_nothing(void)
+{
+	priv_free(the_priv);
+	the_priv = NULL;
+}
+
 int
 role_priv_main(void)
 {
@@ -106,11 +117,14 @@ role_priv_main(void)
 	if (loop_watch(loop, &parent, ROLE_PARENT_FD, EPOLLIN, parent_ready, p) < 0)
 		role_fail("cannot watch the channel to the parent");
 
+	the_priv = p;
+	if (atexit(leave_nothing) != 0)
+		role_fail("out of memory");
 	sandbox_enter(ROLE_PRIV, &start.options);
 	attach_engine(p, start.channel[ROLE_ENGINE]);
 	role_ready();
 	status = loop_run(loop);
-	priv_free(p);
+	leave_nothing();
 	loop_free(loop);
 	return status < 0;
 }

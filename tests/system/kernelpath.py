@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Hosts whose kernels carry what they can."""
 
-from vnettest import SLOW, Failed, Skip, wait_until
+import json
+
+from vnettest import Failed, Skip, wait_until
 
 DEV, VNET = "vnif0097", "97"
 
@@ -71,7 +73,7 @@ def uses_kernel(host, address):
 
 def traces(host):
     """What vnetd makes in the kernel for it."""
-    links = {row["ifname"] for row in __import__("json").loads(
+    links = {row["ifname"] for row in json.loads(
         host.ip("-d", "-j", "link", "show").stdout)
         if row.get("linkinfo", {}).get("info_kind") in ("vxlan", "dummy")}
     nft = host.run("nft", "list", "ruleset", check=False).stdout
@@ -80,6 +82,3 @@ def traces(host):
     rules = {line for line in nft.splitlines() if line.startswith("table")}
     return links, rules, bool(states.strip()), bool(policies.strip())
 
-
-__all__ = ["DEV", "SLOW", "VNET", "flows", "join", "need_kernel", "path", "traces", "uses_kernel",
-           "wait_path", "why_not"]
