@@ -77,5 +77,5 @@ reserve_stored(struct reserve *r, bool well, struct monotime now)
 	if (!well) /* the disk may say the one or the other */
 		r->wanted = reserve_last(r);
 	r->limit = r->wanted;
-	r->again = well ? (struct monotime){ 0 } : monotime_add_ms(now, RESERVE_AGAIN_MS);
+	r->again.ns = well ? 0 : monotime_add_ms(now, RESERVE_AGAIN_MS).ns;
 }

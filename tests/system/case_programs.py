@@ -14,3 +14,8 @@ def test_linkmon(_net):
 @case(limit=120)
 def test_priv(_net):
     subprocess.run([BUILD / "tests/system/test_priv"], check=True)
+
+
+@case(limit=60)
+def test_priv_esp(_net):
+    subprocess.run([BUILD / "tests/system/test_priv_esp"], check=True)

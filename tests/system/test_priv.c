@@ -25,64 +25,11 @@
 
 #include "core/priv_socket.h"
 #include "core/privmsg.h"
-#include "tests/system/netns.h"
-#include "tests/system/priv_server.h"
+#include "tests/system/priv_fixture.h"
 
 #define PORT 1798
 
 static const struct macaddr mac = { { 0x02, 0x11, 0x22, 0x33, 0x44, 0x55 } };
-
-static struct loop *loop;
-static struct privcli *cli;
-
-static unsigned n_stored;
-static uint64_t stored_number;
-static int stored_error;
-
-static void
-note_stored(void *arg, uint64_t number, int error)
-{
-	(void)arg;
-	n_stored++;
-	stored_number = number;
-	stored_error = error;
-}
-
-static void
-restart_server(void)
-{
-	kill_server();
-	privcli_replace(cli, start_server());
-}
-
-static int
-setup(void **state)
-{
-	(void)state;
-	loop = loop_new();
-	cli = privcli_new(loop, start_server(), note_stored, NULL);
-	n_stored = 0;
-	return cli ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	privcli_free(cli);
-	loop_free(loop);
-	kill_server();
-	raw = -1;
-	return 0;
-}
-
-static void
-assert_error(int result, int expected, const char *words)
-{
-	if (result != expected || !strstr(privcli_error(cli), words))
-		fail_msg(
-		    "%d \"%s\", expected %d \"%s\"", result, privcli_error(cli), expected, words);
-}
 
 /* --- TAPs --- */
 
@@ -336,15 +283,6 @@ test_kernel_words(void **state)
 
 /* --- sockets --- */
 
-static ino_t
-inode(int fd)
-{
-	struct stat st;
-
-	assert_int_equal(fstat(fd, &st), 0);
-	return st.st_ino;
-}
-
 static int
 option(int fd, int level, int name)
 {
@@ -574,108 +512,7 @@ test_lane_queues(void **state)
 	delete_tap("vnif0097");
 }
 
-/* --- ESP --- */
-
-/* To ourselves, as IP protocol 50. */
-static void
-send_esp(int fd, sa_family_t family, uint32_t spi)
-{
-	struct endpoint to = { .port = ENDPOINT_ESP };
-	struct sockaddr_storage ss;
-	uint32_t packet[4] = { htonl(spi), htonl(1) };
-	socklen_t len;
-
-	assert_true(ipaddr_parse(family == AF_INET ? "127.0.0.1" : "::1", &to.ip));
-	len = endpoint_to_sockaddr(&to, &ss);
-	assert_int_equal(
-	    sendto(fd, packet, sizeof(packet), 0, (struct sockaddr *)&ss, len), sizeof(packet));
-}
-
-/* The SPI of the next packet, which over IPv4 has its header in front; 0: none. */
-static uint32_t
-next_spi(int fd, sa_family_t family)
-{
-	uint8_t buf[128];
-	size_t skip = family == AF_INET ? 20 : 0;
-	ssize_t n = recv(fd, buf, sizeof(buf), 0);
-	uint32_t spi;
-
-	if (n < 0)
-		return 0;
-	assert_int_equal(n, skip + 16);
-	memcpy(&spi, buf + skip, sizeof(spi));
-	return ntohl(spi);
-}
-
-static void
-assert_filtered(int fd, sa_family_t family, const uint32_t *spis, size_t n)
-{
-	assert_int_equal(privcli_esp_filter(cli, spis, n), 0);
-	send_esp(fd, family, 0x1000);
-	for (size_t i = 0; i < n; i++)
-		send_esp(fd, family, spis[i]);
-	send_esp(fd, family, 0xfffffffe);
-	for (size_t i = 0; i < n; i++)
-		assert_int_equal(next_spi(fd, family), spis[i]);
-	assert_int_equal(next_spi(fd, family), 0);
-}
-
-static void
-test_esp(void **state)
-{
-	uint32_t spis[PRIV_SPIS_MAX] = { 255 };
-	struct priv_esp_sockets s, again;
-
-	(void)state;
-	assert_true(netns_run("ip link set lo up"));
-	assert_error(privcli_esp_filter(cli, spis, 1), -EPROTO, "an SPI that no SA can have");
-	for (uint32_t i = 0; i < PRIV_SPIS_MAX; i++)
-		spis[i] = 0x2000 + i * 0x01010101;
-	assert_int_equal(privcli_esp_sockets(cli, &s), 0);
-	send_esp(s.esp4, AF_INET, spis[0]);
-	assert_int_equal(next_spi(s.esp4, AF_INET), 0); /* nothing at first */
-	for (size_t n = 0; n <= PRIV_SPIS_MAX; n += n < 3 ? 1 : 11) {
-		assert_filtered(s.esp4, AF_INET, spis, n);
-		assert_filtered(s.esp6, AF_INET6, spis, n);
-	}
-	assert_filtered(s.esp4, AF_INET, spis, PRIV_SPIS_MAX);
-	assert_int_equal(privcli_esp_sockets(cli, &again), 0);
-	assert_true(inode(s.esp4) == inode(again.esp4) && inode(s.esp6) == inode(again.esp6));
-	close(again.esp4);
-	close(again.esp6);
-
-	restart_server();
-	assert_error(privcli_esp_keep(cli, AF_INET, s.esp6), -EINVAL, "not the socket");
-	assert_error(privcli_esp_keep(cli, AF_INET6, s.esp4), -EINVAL, "not the socket");
-	assert_int_equal(privcli_esp_keep(cli, AF_INET, s.esp4), 0);
-	assert_error(privcli_esp_keep(cli, AF_INET, s.esp4), -EEXIST, "kept already");
-	assert_filtered(s.esp4, AF_INET, spis, 2);
-	close(s.esp4);
-	close(s.esp6);
-}
-
 /* --- bytes --- */
-
-/* What the engine maps is there again for the next one, with another priv too. */
-static void
-test_numbers(void **state)
-{
-	const uint64_t value = 77;
-	const off_t at = offsetof(struct priv_numbers, sas[5].received);
-	struct priv_numbers n;
-	int fd;
-
-	(void)state;
-	assert_int_equal(privcli_numbers(cli, &fd), 0);
-	assert_int_equal(pwrite(fd, &value, sizeof(value), at), sizeof(value));
-	close(fd);
-	restart_server();
-	assert_int_equal(privcli_numbers(cli, &fd), 0);
-	assert_int_equal(pread(fd, &n, sizeof(n), 0), sizeof(n));
-	/* Where it is not told which boot it is, priv believes nothing. */
-	assert_true(n.sas[5].received == (sealed ? 77 : 0));
-	close(fd);
-}
 
 static void
 assert_text(int result, char *text, size_t len, const char *expected, size_t expected_len)
@@ -830,34 +667,6 @@ test_gone(void **state)
 	assert_int_equal(privcli_bridge_delete(cli, "vnet97"), 0);
 }
 
-static int
-group_setup(void **state)
-{
-	char path[128];
-	FILE *config;
-
-	(void)state;
-	strcpy(dir, DIR_TEMPLATE);
-	if (!mkdtemp(dir))
-		return -1;
-	snprintf(path, sizeof(path), "%s/state", dir);
-	if (mkdir(path, 0700) < 0 ||
-	    (sealed && chown(path, getpwnam(role_user(ROLE_PRIV))->pw_uid, -1) < 0))
-		return -1;
-	snprintf(path, sizeof(path), "%s/config", dir);
-	config = fopen(path, "we");
-	return !config || fputs("(port 1798)\n", config) < 0 || fclose(config) != 0 ? -1 : 0;
-}
-
-static int
-group_teardown(void **state)
-{
-	(void)state;
-	return netns_run("rm -r %s", dir) ? 0 : -1;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int
 main(void)
 {
@@ -874,24 +683,11 @@ main(void)
 		TEST(test_keep_fd),
 		TEST(test_lane_sockets),
 		TEST(test_lane_queues),
-		TEST(test_esp),
-		TEST(test_numbers),
 		TEST(test_state),
 		TEST(test_memo_and_config),
 		TEST(test_wrong_requests),
 		TEST(test_gone),
 	};
 
-	const struct passwd *pw = getpwnam(role_user(ROLE_ENGINE));
-	int failed;
-
-	netns_enter();
-	failed = cmocka_run_group_tests_name("unsealed", tests, group_setup, group_teardown);
-	if (!pw) {
-		puts("no users of vnetd (systemd-sysusers): not run in its sandbox");
-		return failed ? failed : NETNS_SKIP;
-	}
-	sealed = true;
-	engine_uid = pw->pw_uid;
-	return failed + cmocka_run_group_tests_name("sealed", tests, group_setup, group_teardown);
+	return run_everywhere(tests, sizeof(tests) / sizeof(tests[0]));
 }
