@@ -158,6 +158,10 @@ def exchange(net, level, **options):
     counted(a, "vni_unknown", lambda: peer.say(peer.frame(b"other"), vni=0x98))
     assert not peer.arrives(b"once")()
 
+    lines = a.vn("sas", "--keys", "--format", "ip-xfrm").stdout.splitlines()
+    assert len(lines) == 2 and all(f"0x{peer.keys[name]}" in "".join(lines) for name in peer.keys)
+    assert all(("encap espinudp" in line) == ("udp" in options) for line in lines), lines
+
     # No trace of a key in what anybody sees.
     for text in a.log(), a.vn("sas").stdout, a.vn("peers").stdout, a.vn("vnet-list", "-l").stdout:
         assert not any(value in text for value in peer.keys.values())
