@@ -21,6 +21,7 @@ struct step {
 	uint16_t type, flags;
 	int payload; /* an error, or what the message says */
 	uint32_t pid_of_sender;
+	uint32_t seq;	/* 0: 1, of a request */
 	bool foreign;	/* not the answer to our request */
 	bool truncated; /* does not fit */
 	bool cut;	/* ends amid a message */
@@ -50,7 +51,10 @@ recvmsg(int fd, struct msghdr *msg, int flags)
 		return -1;
 	}
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &own_len), 0);
-	m.h = (struct nlmsghdr){ NLMSG_HDRLEN, s->type, s->flags, s->foreign ? 0 : 1,
+	m.h = (struct nlmsghdr){ NLMSG_HDRLEN, s->type, s->flags,
+		s->foreign ? 0
+		: s->seq   ? s->seq
+			   : 1,
 		s->foreign ? 0 : own.nl_pid };
 	memcpy(m.payload, &s->payload, sizeof(s->payload));
 	m.h.nlmsg_len += s->payload_len;
@@ -71,9 +75,22 @@ count(void *arg, const struct nlmsghdr *nlh)
 	++*n;
 }
 
+enum what { REQUEST, EVENTS, BATCH };
+
+/* Four messages, numbered 1 to 4, of which 2 and 3 are acknowledged. */
+static int
+send_batch(struct netlink *nl)
+{
+	struct nlmsghdr batch[4];
+
+	for (size_t i = 0; i < 4; i++)
+		batch[i] = (struct nlmsghdr){ .nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = NLMSG_NOOP };
+	return netlink_batch(nl, batch, sizeof(batch));
+}
+
 /* The result of a request, or of looking for events; *heard messages went to the caller. */
 static int
-play(const struct step *steps, size_t n, bool request, unsigned *heard)
+play(const struct step *steps, size_t n, enum what what, unsigned *heard)
 {
 	struct netlink *nl = netlink_new(NETLINK_ROUTE, RTMGRP_LINK);
 	struct rtnl_request r;
@@ -83,8 +100,9 @@ play(const struct step *steps, size_t n, bool request, unsigned *heard)
 	script = steps;
 	n_steps = n;
 	*heard = 0;
-	result = request ? netlink_request(nl, rtnl_get_link(&r, "lo"), count, heard)
-			 : netlink_events(nl, count, heard);
+	result = what == REQUEST  ? netlink_request(nl, rtnl_get_link(&r, "lo"), count, heard)
+		 : what == EVENTS ? netlink_events(nl, count, heard)
+				  : send_batch(nl);
 	assert_int_equal(n_steps, 0);
 	assert_string_equal(netlink_text(nl), "");
 	netlink_free(nl);
@@ -93,10 +111,13 @@ play(const struct step *steps, size_t n, bool request, unsigned *heard)
 
 #define REQUEST(...)                               \
 	play((const struct step[]){ __VA_ARGS__ }, \
-	    sizeof((const struct step[]){ __VA_ARGS__ }) / sizeof(struct step), true, &heard)
+	    sizeof((const struct step[]){ __VA_ARGS__ }) / sizeof(struct step), REQUEST, &heard)
 #define EVENTS(...)                                \
 	play((const struct step[]){ __VA_ARGS__ }, \
-	    sizeof((const struct step[]){ __VA_ARGS__ }) / sizeof(struct step), false, &heard)
+	    sizeof((const struct step[]){ __VA_ARGS__ }) / sizeof(struct step), EVENTS, &heard)
+#define BATCH(...)                                 \
+	play((const struct step[]){ __VA_ARGS__ }, \
+	    sizeof((const struct step[]){ __VA_ARGS__ }) / sizeof(struct step), BATCH, &heard)
 
 #define ACK                                                                 \
 	{                                                                   \
@@ -159,6 +180,31 @@ test_events(void **state)
 	assert_int_equal(EVENTS({ LINK, .foreign = true, .cut = true }), -EPROTO);
 }
 
+#define END(number, err)                                                                  \
+	{                                                                                 \
+		.type = NLMSG_ERROR, .payload = (err), .payload_len = 20, .seq = (number) \
+	}
+
+static void
+test_batch(void **state)
+{
+	unsigned heard;
+
+	(void)state;
+	assert_int_equal(BATCH(END(2, 0), END(3, 0)), 0);
+	/* events, an answer that is no end, somebody else's end, one of an earlier request */
+	assert_int_equal(BATCH(EVENT, { LINK, .seq = 2 }, END(7, -EPERM), END(2, 0), END(3, 0)), 0);
+	/* the first error counts; that of the beginning ends all */
+	assert_int_equal(BATCH(END(2, -EPERM), END(3, -EINVAL)), -EPERM);
+	assert_int_equal(BATCH(END(1, -EOPNOTSUPP)), -EOPNOTSUPP);
+	assert_int_equal(BATCH(END(2, 0), END(1, -ERESTART)), -ERESTART);
+	assert_int_equal(
+	    BATCH({ .type = NLMSG_ERROR, .payload_len = 2, .seq = 2 }, END(3, 0)), -EPROTO);
+	assert_int_equal(BATCH({ .error = EAGAIN }), -ETIMEDOUT);
+	assert_int_equal(BATCH(END(2, 0), { .error = EBADF }), -EBADF);
+	assert_int_equal(BATCH({ LINK, .seq = 2, .cut = true }), -EPROTO);
+}
+
 static void
 test_no_socket(void **state)
 {
@@ -174,6 +220,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_batch),
 		cmocka_unit_test(test_no_socket),
 	};
 

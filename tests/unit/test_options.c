@@ -66,6 +66,9 @@ test_all(void **state)
 	assert_string_equal(o.state_dir, "/s");
 	assert_string_equal(o.keys_dir, "/k");
 	assert_true(o.config_given && o.daemonize);
+	assert_string_equal(o.offload, "");
+	assert_int_equal(PARSE(&o, "--offload", "require"), OPTIONS_RUN);
+	assert_string_equal(o.offload, "require");
 }
 
 static void
@@ -133,6 +136,7 @@ test_refused(void **state)
 	assert_int_equal(PARSE(&o, "-a", "10.0.0.1"), OPTIONS_EXIT_USAGE);
 	assert_int_equal(PARSE(&o, "-a", "group.example"), OPTIONS_EXIT_USAGE);
 	assert_int_equal(PARSE(&o, "-a"), OPTIONS_EXIT_USAGE);
+	assert_int_equal(PARSE(&o, "--offload", "on"), OPTIONS_EXIT_USAGE);
 	assert_int_equal(PARSE(&o, "-z"), OPTIONS_EXIT_USAGE);
 	assert_int_equal(PARSE(&o, "--role", "priv"), OPTIONS_EXIT_USAGE);
 	assert_int_equal(PARSE(&o, "start"), OPTIONS_EXIT_USAGE);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/privmsg.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -238,6 +239,10 @@ test_refuse(void **state)
 	(void)state;
 	assert_int_equal(privmsg_refuse(&a, -5, "%0*d", 2 * PRIV_TEXT_MAX, 7), -5);
 	assert_int_equal(strlen(a.text), PRIV_TEXT_MAX - 1);
+	assert_int_equal(privmsg_failed(&a, -EPERM, "", "device %s", "x"), -EPERM);
+	assert_string_equal(a.text, "device x: Operation not permitted");
+	assert_int_equal(privmsg_failed(&a, -EINVAL, "no such id", "SA"), -EINVAL);
+	assert_string_equal(a.text, "SA: Invalid argument (no such id)");
 }
 
 int
