@@ -10,28 +10,35 @@ import socket
 import struct
 import threading
 import time
+import zlib
 
 ETHERTYPE = 0x88b5                      # IEEE 802: for experiments
 BROADCAST = b"\xff" * 6
 MAGIC = secrets.token_bytes(6)          # nothing else on the wire has it
 NONE, AUTH, CONF, CHANGING, FORGED = b"NACOF"
 LEVELS = {"none": NONE, "auth": AUTH, "conf": CONF}
-STAMP = struct.Struct("!6sBBBI")        # magic, vnet, level, sender, number
+STAMP = struct.Struct("!6sBBBII")       # magic, vnet, level, sender, number, checksum
 VXLAN, PORT = 0x08000000, 1798
 
 
 def frame(dst, src, vnet, level, sender, number, length):
-    stamp = STAMP.pack(MAGIC, vnet, level, sender, number)
+    stamp = STAMP.pack(MAGIC, vnet, level, sender, number, 0)
+    stamp = stamp[:-4] + struct.pack("!I", zlib.crc32(stamp[:-4]))
     payload = (stamp * (length // STAMP.size)).ljust(length, b"\0")
     return dst + src + struct.pack("!H", ETHERTYPE) + payload
 
 
+def whole(stamp):
+    return len(stamp) == STAMP.size and zlib.crc32(stamp[:-4]) == int.from_bytes(stamp[-4:], "big")
+
+
 def stamps(data):
-    """(vnet, level) of every whole stamp in it."""
+    """(vnet, level) of every stamp in it that nobody has altered."""
     found, at = set(), data.find(MAGIC)
-    while at >= 0 and at + STAMP.size <= len(data):
-        found.add(STAMP.unpack_from(data, at)[1:3])
-        at = data.find(MAGIC, at + STAMP.size)
+    while at >= 0:
+        if whole(stamp := data[at:at + STAMP.size]):
+            found.add(STAMP.unpack(stamp)[1:3])
+        at = data.find(MAGIC, at + len(MAGIC))
     return found
 
 
@@ -70,9 +77,9 @@ class Guest:
 
     def judge(self, data):
         dst, payload = data[:6], data[14:]
-        magic, vnet, level, sender, number = STAMP.unpack_from(payload)
-        # What a minimal frame is filled up with is the only thing behind stamps.
-        if magic != MAGIC or vnet != self.vnet or level == FORGED:
+        magic, vnet, level, sender, number, _ = STAMP.unpack_from(payload)
+        if magic != MAGIC or not whole(payload[:STAMP.size]) or vnet != self.vnet or \
+                level == FORGED:
             self.wrong.append(f"got {payload[:STAMP.size].hex()}")
         elif level in (AUTH, CONF) and number in self.seen[sender]:
             self.wrong.append(f"number {number} of {sender} came twice")
