@@ -189,8 +189,11 @@ static const struct {
 static bool
 may_be_secret(const char *text)
 {
-	text += text[0] == '0' && (text[1] == 'x' || text[1] == 'X') ? 2 : 0;
-	return strspn(text, "0123456789abcdefABCDEF") >= 2 * SECRET_MIN;
+	size_t run = 0;
+
+	for (; *text && run < 2 * SECRET_MIN; text++)
+		run = hex_digit(*text) < 0 ? 0 : run + 1;
+	return run == 2 * SECRET_MIN;
 }
 
 static bool
@@ -290,8 +293,8 @@ read_all(struct reading *r, const struct sxp *e, bool stored)
 	for (size_t i = 0; i < LEN(fields); i++)
 		if (fields[i].flags & REQUIRED && (stored || !(fields[i].flags & STATE)) &&
 		    !sxp_find(e, fields[i].key))
-			return form_fail(r->err, e, "no %s; expected (%s ..) in (%s ..)",
-			    fields[i].key, fields[i].key, sxp_name(e));
+			return form_fail(
+			    r->err, e, "no %s; expected (%s VALUE)", fields[i].key, fields[i].key);
 	if (!settle_suite(r) || !settle_keys(r, e))
 		return false;
 	if (!r->s->esn && (r->s->sent > UINT32_MAX || r->s->received > UINT32_MAX))
