@@ -68,6 +68,7 @@ static const struct {
 	{ NULL, "vnets", NUMBER },
 	{ NULL, "vni", NUMBER },
 	{ NULL, "window", NUMBER },
+	{ NULL, "workers", NUMBER },
 	{ "varp", "device", WORDS },
 	{ "vnif", "addr", REPEAT },
 };

@@ -6,6 +6,7 @@
 #define LOG_MODULE "assoc"
 #include "base/log.h"
 #include "core/assoc_internal.h"
+#include "core/options.h"
 #include "core/stats.h"
 
 #define DUMMY_MS       50 /* first repetition of the confirming dummy packet; doubles */
@@ -125,18 +126,33 @@ assoc_regroup(struct assocs *as, struct assoc *a, struct group *g)
 
 /* --- SA pairs --- */
 
+/*
+ * Messages come over the first SA, and so to the engine's thread; the others are spread over the
+ * workers, from one that is another for every offer.
+ */
+static int
+reserve(struct assocs *as, struct sadb_entry *e, uint8_t i, uint8_t first)
+{
+	unsigned others = as->config.lanes > 1 ? as->config.lanes - 1u : 0;
+	uint32_t lane = i > 0 && others > 0 ? 1 + (first + i - 1u) % others : 0;
+
+	return others > 0 ? sadb_reserve_like(&as->sadb, e, SPI_LANE_MASK, lane)
+			  : sadb_reserve(&as->sadb, e);
+}
+
 int
 offer_make(struct assocs *as, struct sa_offer *o)
 {
-	uint8_t n = as->config.n_spis + as->config.n_kernel;
+	uint8_t n = as->config.n_spis + as->config.n_kernel, first;
 
+	random_bytes(&first, sizeof(first));
 	o->n = 0;
 	o->n_soft = as->config.n_spis;
 	o->in = calloc(n, sizeof(*o->in));
 	if (o->in == NULL)
 		return -ENOMEM;
 	for (; o->n < n; o->n++) {
-		if (sadb_reserve(&as->sadb, &o->in[o->n].entry) < 0) {
+		if (reserve(as, &o->in[o->n].entry, o->n, first) < 0) {
 			offer_drop(as, o);
 			return -ENOSPC;
 		}
@@ -558,16 +574,6 @@ pair_insisted(const struct assocs *as, const struct sa_pair *p, struct monotime 
 }
 
 /* A packet opened on p, before anybody looks into it. */
-/*
- * Left to the peer's kernel: what comes over it was sent by nobody who knows how the pair stands,
- * and from an address that routes have chosen.
- */
-static bool
-sa_from_kernel(const struct sa_in *in)
-{
-	return in->pair->n_in_soft > 1 && in == &in->pair->in[in->pair->n_in_soft - 1];
-}
-
 static void
 pair_heard(struct assocs *as, struct sa_pair *p, const struct endpoint *from, bool newest,
     bool dummy, struct monotime now)

@@ -182,8 +182,9 @@ struct assoc {
 	_Atomic uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes;
 	uint64_t clear_nonce;	   /* none: what the peer wants echoed */
 	struct exchange *exchange; /* exchange.c: membership and echoes */
-	struct path *path;	   /* path.c: what of it the kernel carries; NULL: nothing */
-	char problem[128];	   /* the last thing that went wrong, in words; "" when up */
+	_Atomic bool in_kernel; /* its unicast is for the kernel, which the engine's thread asks */
+	struct path *path;	/* path.c: what of it the kernel carries; NULL: nothing */
+	char problem[128];	/* the last thing that went wrong, in words; "" when up */
 };
 
 /* None of these frees or takes down an association; all else in this header they may call. */
@@ -223,6 +224,7 @@ struct assocs_config {
 	int64_t rekey_ms;
 	uint64_t rekey_packets;
 	uint32_t replay_window;
+	uint8_t lanes;	  /* workers that inbound packets are spread over by their SPI; 0 as 1 */
 	uint8_t n_spis;	  /* inbound SAs of a pair in software, at least 1 */
 	uint8_t n_kernel; /* and in the kernel; together at most HS_SPI_MAX */
 };
@@ -351,6 +353,15 @@ void way_set_mtu(struct assocs *as, struct assoc *a, uint32_t inner_mtu);
  */
 size_t way_seal(
     const struct way *w, unsigned lane, struct packet **packets, size_t n, struct monotime now);
+/*
+ * Left to the peer's kernel: what comes over it was sent by nobody who knows how the pair stands,
+ * and from an address that routes have chosen.
+ */
+static inline bool
+sa_from_kernel(const struct sa_in *in)
+{
+	return in->pair->n_in_soft > 1 && in == &in->pair->in[in->pair->n_in_soft - 1];
+}
 /* A confirmed inbound SA, or NULL. */
 struct sa_in *sa_find(const struct assocs *as, uint32_t spi);
 /* Opens packets as assocs_open(), and counts; how many are payloads now. */

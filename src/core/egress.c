@@ -16,7 +16,9 @@
 #include "core/output.h"
 #include "core/plain.h"
 #include "core/stats.h"
+#include "core/tap.h"
 #include "core/vnetctl.h"
+#include "core/workers.h"
 #include "varp/forward.h"
 
 #define TAP_BATCH     64    /* reads from one device before others get their turn */
@@ -260,10 +262,8 @@ offload_unicast(
 	offload_used(e->offload, m, src, &dst, engine_now(e));
 }
 
-/* One frame from our own device, perhaps larger than any packet; consumes p. */
-static void
-frame_from_device(
-    struct engine *e, struct vnet *v, struct packet *p, const struct virtio_net_hdr *hdr)
+void
+egress_frame(struct engine *e, struct vnet *v, struct packet *p, const struct virtio_net_hdr *hdr)
 {
 	struct forward f = forward_decide(e->varp, v->vni, FORWARD_FROM_DEVICE, p->data, p->len);
 	struct super s = { *hdr, p };
@@ -285,6 +285,8 @@ frame_from_device(
 	}
 	varp_local_frame(e->varp, v->vni, &f.src, engine_now(e));
 	plain_learn(e, v, NULL, &f.src);
+	if (e->output.lane != 0)
+		workers_learn(e, v, &f.src);
 	if (!segment_needed(hdr) && segment_checksum(hdr, p->data, p->len) != SEGMENT_OK) {
 		drop_frame(p, STAT_DEVICE_HEADER);
 	} else if (f.verdict == FORWARD_DROP_LOCAL) {
@@ -301,35 +303,12 @@ frame_from_device(
 	} else if (f.verdict == FORWARD_UNICAST) {
 		stats_count(STAT_FRAME_UNICAST);
 		offload_unicast(e, f.route.via, &f.src, p);
+		if (e->output.lane != 0)
+			workers_learn(e, v, &f.dst);
 		send_either(e, v, f.route.via, p, &s);
 	} else {
 		flood_either(e, v, p, &s);
 	}
-}
-
-/*
- * Reads into a small packet, and what is more behind it into a large one, which then gets the whole.
- * Returns as readv(), and which of the two it is; the other is given back.
- */
-static ssize_t
-read_packet(int tap, struct virtio_net_hdr *hdr, struct packet *small, struct packet *large,
-    struct packet **p)
-{
-	struct iovec iov[3] = { { .iov_base = hdr, .iov_len = sizeof(*hdr) } };
-	ssize_t n;
-
-	iov[1].iov_base = packet_reset(small, &iov[1].iov_len);
-	iov[2].iov_base = packet_reset(large, &iov[2].iov_len);
-	iov[2].iov_base = (uint8_t *)iov[2].iov_base + iov[1].iov_len;
-	iov[2].iov_len -= iov[1].iov_len;
-	n = readv(tap, iov, 3);
-	*p = small;
-	if (n > (ssize_t)(iov[0].iov_len + iov[1].iov_len)) {
-		memcpy(large->data, small->data, iov[1].iov_len);
-		*p = large;
-	}
-	packet_put(*p == small ? large : small);
-	return n;
 }
 
 /* False: nothing more to read. */
@@ -337,29 +316,14 @@ static bool
 read_frame(struct engine *e, struct vnet *v)
 {
 	struct virtio_net_hdr hdr;
-	struct packet *small = packet_get_for(e->pool, 0), *large = packet_get(e->pool), *p;
-	ssize_t n;
+	struct packet *p;
+	int err = tap_read(v->tap, e->pool, &hdr, &p);
 
-	if (small == NULL || large == NULL) {
-		packet_put(small);
-		packet_put(large);
-		stats_count(STAT_FRAME_NO_BUFFER);
-		/* It is lost rather than asked for again and again. */
-		(void)!read(v->tap, &hdr, sizeof(hdr));
-		return false;
-	}
-	n = read_packet(v->tap, &hdr, small, large, &p);
-	if (n < (ssize_t)sizeof(hdr)) {
-		int err = n < 0 ? errno : EIO;
-
-		packet_put(p);
-		if (err != EAGAIN && err != EINTR)
-			vnetctl_device_lost(e, v, err);
-		return false;
-	}
-	p->len = (size_t)n - sizeof(hdr);
-	frame_from_device(e, v, p, &hdr);
-	return true;
+	if (err == 0)
+		egress_frame(e, v, p, &hdr);
+	else if (err != -EAGAIN && err != -ENOBUFS)
+		vnetctl_device_lost(e, v, -err);
+	return err == 0;
 }
 
 static void
@@ -375,10 +339,18 @@ device_readable(void *arg, uint32_t events)
 	egress_flush(e);
 }
 
+static void
+discard(int tap)
+{
+	char frame[ETHER_HEADER_LEN]; /* the rest is cut off */
+
+	for (int i = 0; i < DISCARD_MAX && read(tap, frame, sizeof(frame)) > 0; i++)
+		;
+}
+
 void
 egress_discard(struct vnet *v)
 {
-	char frame[ETHER_HEADER_LEN]; /* the rest is cut off */
 	struct packet *p;
 
 	while ((p = v->queue) != NULL) {
@@ -387,9 +359,11 @@ egress_discard(struct vnet *v)
 	}
 	v->queue_tail = &v->queue;
 	v->queued = 0;
-	for (int i = 0; v->tap >= 0 && i < DISCARD_MAX && read(v->tap, frame, sizeof(frame)) > 0;
-	     i++)
-		;
+	if (v->tap >= 0)
+		discard(v->tap);
+	for (unsigned i = 1; i < LANES_MAX; i++)
+		if (v->lanes[i] > 0)
+			discard(v->lanes[i]);
 }
 
 int

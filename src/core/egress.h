@@ -6,6 +6,8 @@
  * leaves only sealed under an SA of the vnet's own key and suite.
  */
 
+#include <linux/virtio_net.h>
+
 #include "base/packet.h"
 
 struct engine;
@@ -15,6 +17,12 @@ struct vnet;
 /* Watches the device of v, and stops. 0 or -errno. */
 int egress_start(struct engine *e, struct vnet *v);
 void egress_stop(struct engine *e, struct vnet *v);
+/*
+ * One frame from our own device, perhaps larger than any packet, with its header; consumes p. What
+ * was read by a worker comes here too.
+ */
+void egress_frame(
+    struct engine *e, struct vnet *v, struct packet *p, const struct virtio_net_hdr *hdr);
 /* A bare frame to one member; consumes p. */
 void egress_send(struct engine *e, struct member *m, struct packet *p);
 /*

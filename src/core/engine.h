@@ -10,6 +10,7 @@
  *   clear.c      the same for vnets of level none, with proof of the address instead of an SA
  *   egress.c     frames from devices to the network: who gets them
  *   output.c     how they get there
+ *   workers.c    further threads, for what is plain
  *   ingress.c    datagrams from the network, and their frames to devices
  *   offload.c path.c flows.c   what the kernel carries instead
  *   plain.c      members that are kernel VXLAN devices without vnetd
@@ -46,6 +47,7 @@ struct resolvecli;
 struct state;
 struct transport;
 struct varp;
+struct workers;
 
 struct engine {
 	struct loop *loop;
@@ -65,6 +67,7 @@ struct engine {
 	struct grace grace;
 	struct output output;
 	struct ingress *ingress;
+	struct workers *workers; /* NULL: none but this thread */
 	struct linkmon *links;
 	uint64_t addresses; /* hash of those that peers know us by */
 	struct groups groups;

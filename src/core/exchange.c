@@ -11,6 +11,7 @@
 #include "core/exchange.h"
 #include "core/offload.h"
 #include "core/stats.h"
+#include "core/workers.h"
 #include "varp/membership.h"
 
 #define ECHO_AFTER_CHANGE_MS 100
@@ -252,10 +253,21 @@ ops_moved(void *arg, uint32_t vnet, const struct macaddr *mac)
 	struct engine *e = arg;
 
 	offload_moved(e->offload, vnet, mac);
+	workers_forget(arg, vnet, mac);
+}
+
+static struct monotime
+ops_heard(void *arg, uint32_t vnet, const struct macaddr *mac)
+{
+	return workers_heard(arg, vnet, mac);
 }
 
 const struct varp_ops exchange_varp_ops = {
-	.send = ops_send, .members = ops_members, .moved = ops_moved, .damped = ops_damped
+	.send = ops_send,
+	.members = ops_members,
+	.moved = ops_moved,
+	.heard = ops_heard,
+	.damped = ops_damped,
 };
 
 /* --- members come and go --- */
@@ -285,6 +297,8 @@ member_join(struct engine *e, struct assoc *a, struct vnet *v, uint32_t label)
 
 	if (m != NULL)
 		offload_member_gone(e->offload, m);
+	if (m != NULL && (m->assoc != a || m->label != label))
+		workers_forget_member(e, v, m->assoc);
 	m = member_add(&e->vnets, v, a, a->key.host_id, label);
 	if (m == NULL)
 		return;

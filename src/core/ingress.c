@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "base/datagram.h"
-#include "base/merge.h"
 #include "core/clear.h"
 #include "core/egress.h"
 #include "core/engine.h"
@@ -14,20 +9,16 @@
 #include "core/fit.h"
 #include "core/hosts.h"
 #include "core/ingress.h"
+#include "core/input.h"
 #include "core/offload.h"
 #include "core/plain.h"
 #include "core/stats.h"
+#include "core/workers.h"
 #include "varp/forward.h"
 
-#define HELD_MAX   512 /* packets whose bytes a merged frame may still point into */
-#define OPEN_BATCH 64  /* ESP packets of one SPI opened at once */
-
-/* What this batch of datagrams has left to do. Empty whenever the event loop runs. */
 struct ingress {
-	struct packet *held[HELD_MAX];
-	unsigned n;
-	struct merge merge;
-	/* Who sent the last frame: the next one of the same is no news. */
+	struct input input;
+	/* Of this batch. Who sent the last frame: the next one of the same is no news. */
 	const struct assoc *assoc;
 	struct vnet *vnet;
 	struct macaddr mac;
@@ -35,47 +26,10 @@ struct ingress {
 	struct assoc *clear;
 };
 
-/* --- into the device --- */
-
-static void
-write_merged(void *arg, void *port, const struct iovec *iov, int n_iov, unsigned frames)
-{
-	struct vnet *v = port;
-
-	(void)arg;
-	stats_add(writev(v->tap, iov, n_iov) < 0 ? STAT_DEVICE_RX_FAILED : STAT_FRAME_RX, frames);
-}
-
-struct ingress *
-ingress_new(bool merge_udp)
-{
-	struct ingress *in = calloc(1, sizeof(*in));
-
-	if (in != NULL)
-		merge_init(&in->merge, merge_udp, write_merged, NULL);
-	return in;
-}
-
-void
-ingress_flush(struct engine *e)
-{
-	struct ingress *in = e->ingress;
-
-	merge_flush(&in->merge);
-	for (unsigned i = 0; i < in->n; i++)
-		packet_put(in->held[i]);
-	in->n = 0;
-	in->assoc = NULL;
-}
-
 static void
 deliver(struct engine *e, struct vnet *v, const struct packet *p)
 {
-	if (v->tap < 0) {
-		stats_count(STAT_DEVICE_RX_FAILED);
-		return;
-	}
-	merge_frame(&e->ingress->merge, v, p->data, p->len, p->checked);
+	input_deliver(&e->ingress->input, &v->tap, p);
 }
 
 /* --- forwarding --- */
@@ -129,6 +83,8 @@ learn(struct engine *e, struct vnet *v, struct assoc *a, const struct macaddr *m
 	m = member_find(&e->vnets, a->key.host_id, v->vni);
 	if (m != NULL && m->assoc == a)
 		varp_remote_frame(e->varp, v->vni, a->key.host_id, m, mac, engine_now(e));
+	if (e->output.lane != 0)
+		workers_learn(e, v, mac);
 	e->ingress->assoc = a;
 	e->ingress->vnet = v;
 	e->ingress->mac = *mac;
@@ -252,11 +208,11 @@ esp_payload(struct engine *e, struct assoc *a, struct packet *p, uint8_t next_he
 	}
 }
 
-/* Packets of one SPI. */
 static void
-esp(struct engine *e, uint32_t spi, const struct datagram *d, struct packet **packets, size_t n)
+esp(void *arg, uint32_t spi, const struct datagram *d, struct packet **packets, size_t n)
 {
-	UNCLEARED struct esp_opened opened[OPEN_BATCH];
+	UNCLEARED struct esp_opened opened[INPUT_BATCH];
+	struct engine *e = arg;
 	struct assoc *a = assocs_open(&e->assocs, spi, &d->from, packets, n, opened, engine_now(e));
 
 	if (a == NULL)
@@ -265,6 +221,17 @@ esp(struct engine *e, uint32_t spi, const struct datagram *d, struct packet **pa
 	for (size_t i = 0; i < n; i++)
 		if (opened[i].verdict == ESP_OK)
 			esp_payload(e, a, packets[i], opened[i].next_header, &d->from);
+}
+
+void
+ingress_opened(
+    struct engine *e, uint32_t spi, const struct esp_opened *opened, const struct datagram *d)
+{
+	struct assoc *a = assocs_opened(&e->assocs, spi, &d->from, opened, engine_now(e));
+
+	input_hold(&e->ingress->input, d->packet);
+	if (a != NULL)
+		esp_payload(e, a, d->packet, opened->next_header, &d->from);
 }
 
 /* --- the rest --- */
@@ -314,8 +281,10 @@ control(struct engine *e, const struct datagram *d, const struct packet *p)
 }
 
 static void
-other(struct engine *e, const struct datagram *d, struct packet *p, enum datagram_kind kind)
+other(void *arg, const struct datagram *d, struct packet *p, enum datagram_kind kind)
 {
+	struct engine *e = arg;
+
 	switch (kind) {
 	case DATAGRAM_VXLAN:
 		clear_vxlan(e, &d->from, p);
@@ -338,59 +307,28 @@ other(struct engine *e, const struct datagram *d, struct packet *p, enum datagra
 	}
 }
 
-/*
- * The next datagram of a piece: the piece itself if it is the only one, else a packet that points
- * into it.
- */
-static struct packet *
-next_part(struct engine *e, const struct datagram *d, size_t at)
-{
-	struct packet *whole = d->packet, *p;
-	size_t left = whole->len - at;
+/* --- batches --- */
 
-	if (at == 0 && left <= d->segment)
-		return whole;
-	p = e->ingress->n < HELD_MAX
-		? packet_get_part(e->pool, whole->data + at, left < d->segment ? left : d->segment)
-		: NULL;
-	if (p == NULL) {
-		stats_count(STAT_FRAME_NO_BUFFER);
-		return NULL;
-	}
-	e->ingress->held[e->ingress->n++] = p;
-	return p;
+struct ingress *
+ingress_new(struct engine *e, bool merge_udp)
+{
+	struct ingress *in = calloc(1, sizeof(*in));
+
+	if (in != NULL)
+		input_init(&in->input, e->pool, merge_udp, esp, other, e);
+	return in;
 }
 
 void
 ingress_datagram(struct engine *e, const struct datagram *d)
 {
-	UNCLEARED struct packet *parts[OPEN_BATCH];
-	uint32_t spi = 0, open_spi = 0;
-	size_t n = 0, at = 0;
-
-	if (e->ingress->n + d->packet->len / d->segment + 2 > HELD_MAX)
-		ingress_flush(e); /* a piece is never flushed half way: its parts point into it */
-	e->ingress->held[e->ingress->n++] = d->packet;
 	e->ingress->clear = NULL;
-	do {
-		struct packet *p = next_part(e, d, at);
-		enum datagram_kind kind;
+	input_datagram(&e->ingress->input, d);
+}
 
-		at += d->segment;
-		if (p == NULL)
-			continue;
-		kind = datagram_classify(p->data, p->len, &spi);
-		if (n > 0 && (kind != DATAGRAM_ESP || spi != open_spi || n == OPEN_BATCH)) {
-			esp(e, open_spi, d, parts, n);
-			n = 0;
-		}
-		if (kind == DATAGRAM_ESP) {
-			open_spi = spi;
-			parts[n++] = p;
-		} else {
-			other(e, d, p, kind);
-		}
-	} while (at < d->packet->len);
-	if (n > 0)
-		esp(e, open_spi, d, parts, n);
+void
+ingress_flush(struct engine *e)
+{
+	input_flush(&e->ingress->input);
+	e->ingress->assoc = NULL;
 }

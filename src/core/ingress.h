@@ -10,13 +10,17 @@
 #include <stdbool.h>
 
 #include "core/transport.h"
+#include "esp/esp.h"
 
 struct engine;
 struct ingress;
 
-/* merge_udp: the kernel takes merged UDP from a TAP (Linux 6.2). NULL if memory is short. */
-struct ingress *ingress_new(bool merge_udp);
+/* merge_udp: as input_init(). NULL if memory is short. */
+struct ingress *ingress_new(struct engine *e, bool merge_udp);
 /* One datagram, or several of one length in one piece; takes its packet. */
 void ingress_datagram(struct engine *e, const struct datagram *d);
+/* What a worker has opened already: the payload is d->packet; takes it. */
+void ingress_opened(
+    struct engine *e, uint32_t spi, const struct esp_opened *opened, const struct datagram *d);
 /* The batch is over: writes what was merged, frees what was held. */
 void ingress_flush(struct engine *e);

@@ -21,6 +21,7 @@
 #include "core/sandbox.h"
 #include "core/stats.h"
 #include "core/vnetctl.h"
+#include "core/workers.h"
 #include "varp/varp.h"
 
 static void
@@ -579,6 +580,7 @@ command_status(struct request *r)
 		sxp_out_close(o);
 	}
 	sxp_out_kv(o, "sandbox", sandbox_describe());
+	sxp_out_kvf(o, "workers", "%u", workers_count(e));
 	sxp_out_kv(o, "crypto", cipher_describe());
 	print_ports(o, e);
 	print_offload(o, e->offload);

@@ -21,7 +21,8 @@ enum {
 	OPT_STATE_DIR,
 	OPT_KEYS_DIR,
 	OPT_DAEMON,
-	OPT_REMOVE_DEVICES
+	OPT_REMOVE_DEVICES,
+	OPT_WORKERS
 };
 
 static const struct option long_options[] = {
@@ -32,6 +33,7 @@ static const struct option long_options[] = {
 	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
 	{ "keys-dir", required_argument, NULL, OPT_KEYS_DIR },
 	{ "offload", required_argument, NULL, OPT_OFFLOAD },
+	{ "workers", required_argument, NULL, OPT_WORKERS },
 	{ "daemon", no_argument, NULL, OPT_DAEMON },
 	{ "remove-devices", no_argument, NULL, OPT_REMOVE_DEVICES },
 	{ "verbose", no_argument, NULL, 'V' },
@@ -45,7 +47,8 @@ print_help(void)
 {
 	printf(
 	    "usage: vnetd [-nV] [-a ADDR] [-f FILE] [--run-dir DIR] [--state-dir DIR]\n"
-	    "             [--keys-dir DIR] [--offload MODE] [--daemon]\n"
+	    "             [--keys-dir DIR] [--offload MODE] [--workers N]\n"
+	    "             [--daemon]\n"
 	    "       vnetd --remove-devices [--run-dir DIR]\n"
 	    "\n"
 	    "  -a, --varp_mcaddr ADDR   multicast group of discovery, numeric\n"
@@ -55,6 +58,7 @@ print_help(void)
 	    "      --state-dir DIR      what survives restarts (" DEFAULT_STATE_DIR ")\n"
 	    "      --keys-dir DIR       key files (" DEFAULT_KEYS_DIR ")\n"
 	    "      --offload MODE       auto, off or require: may the kernel carry vnets (auto)\n"
+	    "      --workers N          threads for packets (one per processor)\n"
 	    "      --daemon             go to the background once ready, log to DIR/vnetd.log\n"
 	    "      --remove-devices     remove the devices that vnetd left, and exit\n"
 	    "  -n                       check the configuration and exit; with -V, print it\n"
@@ -123,6 +127,21 @@ set_offload(struct options *out, const char *text)
 	return true;
 }
 
+static bool
+set_workers(struct options *out, const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end != '\0' || n < 1 || n > LANES_MAX) {
+		fprintf(
+		    stderr, "vnetd: --workers: \"%s\" given, expected 1 to %d\n", text, LANES_MAX);
+		return false;
+	}
+	out->workers = (uint32_t)n;
+	return true;
+}
+
 static void
 set_defaults(struct options *out)
 {
@@ -150,6 +169,8 @@ apply(struct options *out, int opt, const char *arg)
 		return set_path(out->keys_dir, "--keys-dir", arg);
 	case OPT_OFFLOAD:
 		return set_offload(out, arg);
+	case OPT_WORKERS:
+		return set_workers(out, arg);
 	case OPT_DAEMON:
 		return out->daemonize = true;
 	case OPT_REMOVE_DEVICES:

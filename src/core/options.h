@@ -7,7 +7,9 @@
 #include <stdint.h>
 
 #define OPTION_PATH_MAX 256
-#define LANES_MAX	16 /* workers, the engine's first thread included */
+/* Workers, the engine's first thread included; the last bits of an SPI say whose packet it is. */
+#define LANES_MAX     16
+#define SPI_LANE_MASK (LANES_MAX - 1)
 
 struct options {
 	char config[OPTION_PATH_MAX]; /* absolute, as are all; must exist only if config_given */

@@ -64,6 +64,7 @@ forget_all(struct path *p)
 	p->out_spi = p->old_spi = 0;
 	p->way = PATH_SOFTWARE;
 	p->stage = PATH_IDLE;
+	p->assoc->in_kernel = false;
 	p->first = PATH_ESP;
 	for (struct sa_pair *pair = p->assoc->pairs; pair != NULL; pair = pair->next) {
 		for (uint8_t i = 0; i < pair->n_in; i++)
@@ -319,6 +320,7 @@ way_leave(struct offload *o, struct path *p)
 	flows_withdraw(o, p->assoc, 0);
 	p->way = PATH_SOFTWARE;
 	p->stage = PATH_IDLE;
+	p->assoc->in_kernel = false;
 	offload_kick(o);
 }
 
@@ -639,6 +641,7 @@ offload_receive(struct offload *o, struct assoc *a, const struct message *m, str
 	if (p->stage == PATH_USED)
 		return;
 	p->stage = PATH_USED;
+	a->in_kernel = true;
 	p->since = now;
 	if (p->way == PATH_ESP || p->way == PATH_VXLAN)
 		p->why[0] = '\0';

@@ -8,6 +8,7 @@
 #include "core/manual.h"
 #include "core/plain.h"
 #include "core/vnetctl.h"
+#include "core/workers.h"
 #include "varp/varp.h"
 
 struct plain_mac {
@@ -48,8 +49,10 @@ void
 plain_join(struct engine *e, struct assoc *a)
 {
 	vnetctl_path_changed(e, a);
-	for (struct vnet *v = e->vnets.first; v != NULL; v = v->next)
+	for (struct vnet *v = e->vnets.first; v != NULL; v = v->next) {
 		join(e, v, a);
+		workers_vnet_changed(e, v);
+	}
 }
 
 void
@@ -63,6 +66,7 @@ plain_leave(struct engine *e, struct assoc *a)
 		v->hubs -= a->hub;
 		varp_member_down(e->varp, v->vni, a->key.host_id);
 		member_remove(&e->vnets, m);
+		workers_vnet_changed(e, v);
 	}
 }
 

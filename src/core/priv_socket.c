@@ -97,7 +97,7 @@ steer(int fd, unsigned lane)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, PRIV_LANE_MASK),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SPI_LANE_MASK),
 		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, lane, 1, 0),
 		BPF_STMT(BPF_RET | BPF_A, 0),
 		BPF_STMT(BPF_RET | BPF_K, 0),

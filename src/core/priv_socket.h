@@ -17,10 +17,9 @@
 int priv_socket_udp(sa_family_t family, uint16_t port);
 /*
  * Another on the port of first, which is such a socket, and the ones before: of an ESP packet the
- * last bits of the SPI (PRIV_LANE_MASK) say which of them gets it; the first gets all else, and
+ * last bits of the SPI (SPI_LANE_MASK) say which of them gets it; the first gets all else, and
  * alone joins groups, for each would get a copy. A descriptor or -errno.
  */
-#define PRIV_LANE_MASK (LANES_MAX - 1)
 int priv_socket_share(int first, sa_family_t family, uint16_t port, unsigned lane);
 /* Is fd such a socket? Then *port is its. */
 bool priv_socket_is_udp(int fd, sa_family_t family, uint16_t *port);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/utsname.h>
@@ -28,12 +29,14 @@
 #include "core/stats.h"
 #include "core/transport.h"
 #include "core/vnetctl.h"
+#include "core/workers.h"
 #include "varp/varp.h"
 
 #define PACKETS		2048 /* buffers; memory is touched only as they are used */
 #define STRANGERS_MAX	4096
 #define STRANGERS_PER_S 20
 #define STRANGERS_BURST 40
+#define SPIS_OF_WORKERS 5
 #define GRACE_MS	10 /* what was retired is looked at again */
 
 static struct engine engine; /* one in the process */
@@ -364,6 +367,7 @@ channel_replaced(struct engine *e, enum role role, int fd)
 			    e->priv, PRIV_KEEP_UDP6, "", transport_fd6(e->transport));
 		manual_keep(e);
 		vnetctl_keep_all(e);
+		workers_keep_all(e);
 		state_store_again(e);
 		offload_restart(e->offload);
 	}
@@ -422,6 +426,8 @@ need(const void *made, const char *what)
 static void
 prepare(struct engine *e, const struct role_start *start)
 {
+	unsigned n_workers;
+
 	e->options = start->options;
 	e->loop = loop_new();
 	need(e->loop, "the event loop");
@@ -430,9 +436,14 @@ prepare(struct engine *e, const struct role_start *start)
 	need(e->pool, "packet buffers");
 	if (!cipher_global_init())
 		role_fail("the cryptographic library lacks an algorithm");
-	grace_init(&e->grace, 0);
-	e->ingress = ingress_new(kernel_takes_merged_udp());
+	n_workers = workers_wanted(e->options.workers);
+	grace_init(&e->grace, n_workers - 1);
+	e->ingress = ingress_new(e, kernel_takes_merged_udp());
 	need(e->ingress, "room for received frames");
+	if (n_workers > 1) {
+		e->workers = workers_new(e, n_workers, kernel_takes_merged_udp());
+		need(e->workers, "workers");
+	}
 	e->links = linkmon_new(links_changed, e);
 	need(e->links, "the view of network devices");
 	if (linkmon_start(e->links, e->loop) < 0 || vnets_init(&e->vnets) < 0)
@@ -467,9 +478,24 @@ open_sockets(struct engine *e, int control_fd)
 	if (transport_watch(e->transport, e->loop) < 0)
 		role_fail("cannot watch the UDP sockets");
 	e->output = (struct output){ .pool = e->pool, .transport = e->transport };
+	err = e->workers != NULL ? workers_run(e) : 0;
+	if (err < 0)
+		role_fail("sockets of workers: %s",
+		    privcli_error(e->priv)[0] != '\0' ? privcli_error(e->priv) : strerror(-err));
 	transport_set_group(e->transport, &e->config.group, e->config.group_ttl, e->config.port);
 	e->control = control_new(e, control_fd);
 	need(e->control, "the control socket");
+}
+
+/*
+ * One for each worker of the other end, as far as they go, and one for its kernel.
+ */
+static uint8_t
+n_spis(const struct engine *e)
+{
+	unsigned n = workers_count(e);
+
+	return (uint8_t)((n < SPIS_OF_WORKERS ? n : SPIS_OF_WORKERS) + 1);
 }
 
 static void
@@ -482,7 +508,8 @@ start_protocol(struct engine *e)
 		.rekey_ms = (int64_t)e->config.rekey_seconds * 1000,
 		.rekey_packets = e->config.rekey_packets,
 		.replay_window = e->config.replay_window,
-		.n_spis = 2,
+		.n_spis = n_spis(e),
+		.lanes = (uint8_t)workers_count(e),
 	};
 	struct offload_setup offload = {
 		.priv = e->priv,
@@ -504,6 +531,13 @@ start_protocol(struct engine *e)
 	need(e->offload, "the kernel's tables");
 }
 
+/* Whatever ends the process: what libraries tidy up then is nobody's any more. */
+static void
+end_workers(void)
+{
+	workers_stop(engine.workers);
+}
+
 int
 role_engine_main(void)
 {
@@ -512,7 +546,12 @@ role_engine_main(void)
 
 	role_receive_start(ROLE_ENGINE, &start);
 	prepare(e, &start);
-	sandbox_enter(ROLE_ENGINE, &e->options);
+	if (e->workers != NULL) {
+		sandbox_enter_threads(ROLE_ENGINE, &e->options, workers_make_threads, e->workers);
+		atexit(end_workers);
+	} else {
+		sandbox_enter(ROLE_ENGINE, &e->options);
+	}
 	state_load_settings(e);
 	start_protocol(e);
 	open_sockets(e, start.control);

@@ -141,7 +141,6 @@ set_limits(enum role r)
 	if (r == ROLE_PARENT)
 		return; /* its own would be its children's */
 	limit(r, RLIMIT_NOFILE, sandbox_roles[r].files, "limit of descriptors");
-	limit(r, RLIMIT_NPROC, 0, "limit of processes");
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		step_failed(r, "not dumpable", errno);
 }
@@ -210,6 +209,8 @@ load_filter(enum role r)
 	if (err == 0)
 		err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (err == 0)
+		err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1); /* all threads */
+	if (err == 0)
 		err = add_calls(ctx, r, sandbox_calls, sandbox_n_calls);
 	if (err == 0)
 		err = add_calls(ctx, r, sandbox_sanitizer_calls, sandbox_n_sanitizer_calls);
@@ -245,6 +246,12 @@ describe(const struct seal *s)
 void
 sandbox_enter(enum role r, const struct options *o)
 {
+	sandbox_enter_threads(r, o, NULL, NULL);
+}
+
+void
+sandbox_enter_threads(enum role r, const struct options *o, void (*fn)(void *arg), void *arg)
+{
 	struct seal s = { .role = r, .options = o };
 
 	prepare_landlock(&s);
@@ -261,6 +268,10 @@ sandbox_enter(enum role r, const struct options *o)
 	if (r != ROLE_PARENT)
 		die_with_parent(r);
 	enforce_landlock(&s);
+	if (fn != NULL)
+		fn(arg);
+	if (r != ROLE_PARENT)
+		limit(r, RLIMIT_NPROC, 0, "limit of processes");
 	load_filter(r);
 	log_debug("sealed: %s", description);
 }

@@ -15,6 +15,11 @@
 
 /* For a role's main, after it opened what it needs. Returns only when sealed. */
 void sandbox_enter(enum role r, const struct options *o);
+/*
+ * The same for a role with threads: fn makes them all, when everything that each thread has of its
+ * own (uid, capabilities, Landlock) has been given up, and before what binds all of them.
+ */
+void sandbox_enter_threads(enum role r, const struct options *o, void (*fn)(void *arg), void *arg);
 
 /* For vn status: "landlock abi 4, seccomp kill" and the like, of this process. */
 const char *sandbox_describe(void);

@@ -21,6 +21,15 @@ __asan_default_options(void)
 	return "detect_leaks=0";
 }
 
+const char *__tsan_default_options(void);
+
+/* Nor may it ask whether standard error is a terminal. */
+const char *
+__tsan_default_options(void)
+{
+	return "color=never";
+}
+
 #define ALL ((1u << ROLE_COUNT) - 1)
 #define CALL(call, why)                                \
 	{                                              \
@@ -44,9 +53,13 @@ const struct sandbox_call sandbox_sanitizer_calls[] = {
 	CALL(prlimit64, "limits of the stack"),
 	CALL(sched_getaffinity, "number of processors"),
 	CALL(sched_yield, "spin locks"),
+	CALL(nanosleep, "the thread that looks after the others"),
+	CALL(clock_nanosleep, "the thread that looks after the others"),
 	CALL(dup2, "reports"),
 	CALL(tgkill, "abort after a report"),
 	CALL(getrlimit, "limits of the stack"),
+	{ ALL, SCMP_SYS(fcntl), 1, { { 1, SCMP_CMP_EQ, F_SETFD, 0 } },
+	    "/proc/self/exe in reports" },
 };
 const size_t sandbox_n_sanitizer_calls = sizeof(sandbox_sanitizer_calls) /
 					 sizeof(sandbox_sanitizer_calls[0]);

@@ -231,8 +231,9 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(START | RESOLVE, epoll_create1, "loop; NSS modules"),
 
 	/* the parent, and the start of each role: exec, ld.so, opening, sealing */
-	CALL(START, clone, "fork"),
-	CALL(START, clone3, "fork"),
+	CALL(START, clone, "fork; the engine's threads"),
+	CALL(START, clone3, "fork; the engine's threads"),
+	CALL(START, eventfd2, "how the engine's threads wake each other"),
 	CALL(START, set_robust_list, "start of a process"),
 	CALL(START, set_tid_address, "start of a process"),
 	CALL(START, rseq, "start of a process"),

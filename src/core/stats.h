@@ -115,6 +115,9 @@
 	X(FRAME_QUEUE_FULL, "frame_queue_full", "frames dropped because too many wait")            \
 	X(DEVICE_RX_FAILED, "device_rx_failed",                                                    \
 	    "frames that a device did not take (down, or its queue full)")                         \
+	X(HANDED_OVER, "worker_handed_over",                                                       \
+	    "frames and datagrams that workers left to the first of them")                         \
+	X(HANDOVER_FULL, "worker_queue_full", "the same, dropped because too many wait")           \
 	X(DEVICE_HEADER, "device_header",                                                          \
 	    "frames from a device with an offload header we did not ask for, dropped")             \
 	X(KERNEL_TX, "kernel_tx", "frames sent by the kernel")                                     \
@@ -126,7 +129,7 @@
 	X(KERNEL_VNI, "kernel_vni",                                                                \
 	    "frames in the kernel for a vnet that their SA does not have, dropped")                \
 	X(KERNEL_UNSENT, "kernel_unsent",                                                          \
-	    "frames for a host that found no policy to seal them, dropped")        \
+	    "frames for a host that found no policy to seal them, dropped")                        \
 	X(KERNEL_FALLBACK, "kernel_fallback", "ways through the kernel that stopped working")      \
 	X(CONTROL_CLIENTS, "control_clients", "connections to the control socket")                 \
 	X(CONTROL_BUSY, "control_busy", "connections refused because there are too many")          \

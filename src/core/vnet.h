@@ -16,6 +16,7 @@
 #include "base/packet.h"
 #include "base/table.h"
 #include "base/vnetid.h"
+#include "core/options.h"
 #include "core/ratelimit.h"
 #include "core/vnetspec.h"
 
@@ -27,6 +28,7 @@
 struct assoc;
 struct engine;
 struct group;
+struct port;
 
 /* One other host in one vnet. */
 struct member {
@@ -53,7 +55,9 @@ struct vnet {
 	struct engine *engine; /* for the callbacks of watch */
 	bool from_config;      /* not stored in the state: the configuration makes it */
 
-	int tap; /* -1: no device yet */
+	int tap;	      /* -1: no device yet */
+	int lanes[LANES_MAX]; /* its queues for workers, from 1; 0: none */
+	struct port *port;    /* workers.c: what workers know of it; NULL: nothing */
 	uint32_t ifindex;
 	uint32_t mtu;
 	struct macaddr mac;

@@ -20,6 +20,7 @@
 #include "core/state.h"
 #include "core/transport.h"
 #include "core/vnetctl.h"
+#include "core/workers.h"
 #include "varp/varp.h"
 
 #define UNDERLAY_MTU_DEFAULT 1500
@@ -190,6 +191,8 @@ device_close(struct engine *e, struct vnet *v)
 	if (v->tap < 0)
 		return;
 	offload_device_gone(e->offload, v);
+	workers_vnet_stop(e, v);
+	workers_vnet_close(v);
 	egress_stop(e, v);
 	close(v->tap);
 	v->tap = -1;
@@ -221,6 +224,7 @@ device_open(struct engine *e, struct vnet *v, char error[static VNETCTL_ERROR_MA
 		if (err < 0)
 			return priv_failed(e, err, "device", name, error);
 		offload_vnet_changed(e->offload, v);
+		workers_vnet_start(e, v);
 	}
 	if (v->spec.bridge[0] != '\0') {
 		err = privcli_bridge_add(e->priv, v->spec.bridge, &made);
@@ -302,6 +306,7 @@ group_join(struct engine *e, struct vnet *v)
 	exchange_group_changed(e, g);
 	exchange_vnet_added(e, v);
 	plain_vnet_added(e, v);
+	workers_vnet_start(e, v);
 	return true;
 }
 
@@ -310,6 +315,7 @@ group_leave(struct engine *e, struct vnet *v)
 {
 	struct group *g = v->group;
 
+	workers_vnet_stop(e, v);
 	if (g->suite->id != SUITE_NONE)
 		egress_discard(v);
 	varp_vnet_down(e->varp, v->vni);

@@ -25,13 +25,19 @@ sadb_fini(struct sadb *db)
 int
 sadb_reserve(struct sadb *db, struct sadb_entry *e)
 {
+	return sadb_reserve_like(db, e, 0, 0);
+}
+
+int
+sadb_reserve_like(struct sadb *db, struct sadb_entry *e, uint32_t mask, uint32_t bits)
+{
 	int err = -ENOSPC;
 
 	for (unsigned i = 0; i < DRAWS; i++) {
 		uint32_t spi;
 
 		random_bytes(&spi, sizeof(spi));
-		err = sadb_insert(db, e, spi);
+		err = sadb_insert(db, e, (spi & ~mask) | (bits & mask));
 		if (err != -EEXIST && err != -EINVAL)
 			return err;
 	}

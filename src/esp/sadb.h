@@ -31,6 +31,8 @@ void sadb_fini(struct sadb *db);
  * under it. 0, -ENOSPC, -ENOMEM.
  */
 int sadb_reserve(struct sadb *db, struct sadb_entry *e);
+/* The same, random but for the bits in mask, which are as in bits. */
+int sadb_reserve_like(struct sadb *db, struct sadb_entry *e, uint32_t mask, uint32_t bits);
 /* The same with an SPI that is given (manual SAs). 0, -EEXIST, -EINVAL, -ENOSPC, -ENOMEM. */
 int sadb_insert(struct sadb *db, struct sadb_entry *e, uint32_t spi);
 void sadb_remove(struct sadb *db, struct sadb_entry *e);

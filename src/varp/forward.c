@@ -16,17 +16,16 @@ forward_decide(
     const struct varp *v, uint32_t vnet, enum forward_from from, const uint8_t *frame, size_t len)
 {
 	struct forward f = { .verdict = FORWARD_DROP_SHORT };
-	struct macaddr dst;
 
-	if (!ether_addresses(frame, len, &dst, &f.src))
+	if (!ether_addresses(frame, len, &f.dst, &f.src))
 		return f;
 	if (mac_is_multicast(&f.src) || mac_is_zero(&f.src))
 		f.verdict = FORWARD_DROP_SOURCE;
-	else if (is_reserved(&dst))
+	else if (is_reserved(&f.dst))
 		f.verdict = FORWARD_DROP_RESERVED;
 	else if (from == FORWARD_FROM_NETWORK)
 		f.verdict = FORWARD_DELIVER; /* split horizon: never back to the network */
-	else if (mac_is_multicast(&dst))
+	else if (mac_is_multicast(&f.dst))
 		f.verdict = FORWARD_FLOOD;
 	else {
 		static const enum forward_verdict verdicts[] = {
@@ -35,7 +34,7 @@ forward_decide(
 			[VARP_REMOTE] = FORWARD_UNICAST,
 		};
 
-		f.route = varp_lookup(v, vnet, &dst);
+		f.route = varp_lookup(v, vnet, &f.dst);
 		f.verdict = verdicts[f.route.where];
 	}
 	return f;

@@ -27,7 +27,7 @@ enum forward_verdict {
 
 struct forward {
 	enum forward_verdict verdict;
-	struct macaddr src;
+	struct macaddr dst, src;
 	struct varp_route route; /* FORWARD_UNICAST */
 };
 

@@ -209,10 +209,25 @@ varp_vif_delete(struct varp *v, uint32_t vnet, const struct macaddr *mac)
 	return 0;
 }
 
+/* Has somebody else heard it since? */
+static bool
+heard_elsewhere(struct varp *v, struct claim *c)
+{
+	struct monotime at = { 0 };
+
+	if (v->ops.heard)
+		at = v->ops.heard(v->arg, c->key.vnet, &c->key.mac);
+	if (!monotime_before(c->seen, at))
+		return false;
+	c->seen = at;
+	return true;
+}
+
 /* False, and the timer is set anew, if c was refreshed since it was set. */
 static bool
 is_too_old(struct varp *v, struct claim *c, int64_t ttl_ms)
 {
+	(void)heard_elsewhere(v, c);
 	struct monotime end = monotime_add_ms(c->seen, ttl_ms);
 
 	if (!monotime_before(v->now, end))
@@ -237,7 +252,12 @@ age_entry(struct varp *v, struct claim *c)
 			machine_probe(v, c);
 		break;
 	case VARP_PROBING:
-		if (c->probes < VARP_PROBES)
+		if (heard_elsewhere(v, c)) {
+			c->state = VARP_REACHABLE;
+			c->probes = 0;
+			wheel_set(
+			    &v->timers, &c->timer, monotime_add_ms(c->seen, v->cfg.entry_ttl_ms));
+		} else if (c->probes < VARP_PROBES)
 			machine_probe(v, c);
 		else
 			machine_fail(v, c);

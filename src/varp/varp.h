@@ -61,6 +61,11 @@ struct varp_ops {
 	 * May be NULL.
 	 */
 	void (*moved)(void *arg, uint32_t vnet, const struct macaddr *mac);
+	/*
+	 * When a frame from mac was last seen by others than those that call varp_local_frame() and
+	 * varp_remote_frame(), not set: never. Asked when an entry has aged. May be NULL.
+	 */
+	struct monotime (*heard)(void *arg, uint32_t vnet, const struct macaddr *mac);
 	/* mac moves too often: once until it has come to rest. For the log. May be NULL. */
 	void (*damped)(void *arg, uint32_t vnet, const struct macaddr *mac);
 };

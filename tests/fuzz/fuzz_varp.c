@@ -471,7 +471,7 @@ operate(struct world *w, uint8_t op, uint8_t arg)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const struct varp_ops ops = { on_send, on_members, on_moved, on_damped };
+	static const struct varp_ops ops = { on_send, on_members, on_moved, NULL, on_damped };
 	static const struct varp_config cfg;
 	struct world w = { .now = { 1000000000 } };
 	struct rcur c = rcur_init(data, len);

@@ -6,10 +6,12 @@ import contextlib
 import random
 import socket
 import struct
+import sys
 import time
 
 from case_hostile import Forger, control, discover, each_kind, handshake_header, key_id
 from case_hostile import AES128_SHA1, DISCOVER, HANDSHAKE1, NOISE_LEN, PORT
+from case_workers import FLOOD
 from fakehost import (ANNOUNCE, GROUP, MEMBERS, REQUEST, WITHDRAW, FakeHost, items, members,
                       message)
 from outside import DUMMY, UDP, udp, vxlan
@@ -50,7 +52,7 @@ class World:
         self.a, self.b, self.c = net.hosts("a", "b", "c")
         for number, host in enumerate((self.a, self.b), 1):
             host.configure("(rekey (seconds 10))\n")
-            host.start()
+            host.start("--workers", 2)
             host.vn("vnet-create", "-s", "conf", "--address", f"10.0.0.{number}/24", "97")
             host.vn("vnet-create", "-s", "none", "98")
             host.vn("vnet-create", "-s", "auth", "-b", "br", "99")
@@ -272,6 +274,14 @@ def act_control_socket(w):
     w.until("control_busy")
 
 
+def act_workers(w):
+    """More than the first of them can take of what the other one leaves to it."""
+    floods = [w.a.spawn(sys.executable, "-c", FLOOD, DEV) for _ in range(3)]
+    w.until("worker_handed_over", "worker_queue_full", deadline=20)
+    for flood in floods:
+        flood.kill()
+
+
 def act_state(w):
     """The place of the new state file is taken."""
     taken = w.a.dir / "state" / "state.new"
@@ -286,7 +296,8 @@ def act_state(w):
 def test_each(net):
     w = World(net)
     acts = (act_datagrams, act_relay, act_handshakes, act_esp, act_messages, act_frames, act_sizes,
-            act_device_down, act_no_way_out, act_control_socket, act_state, act_move, act_floods)
+            act_device_down, act_no_way_out, act_control_socket, act_workers, act_state, act_move,
+            act_floods)
     for act in acts:
         begun = time.monotonic()
         act(w)

@@ -258,11 +258,14 @@ def sealed(pid):
 
 @case(limit=30)
 def test_sandbox(net):
-    check_sandbox(start(net.host("a")), os.stat("/dev/net/tun").st_mode & 0o006 == 0o006)
+    host = net.host("a")
+    roles = start(host, "--workers", 3)
+    check_sandbox(host, roles, os.stat("/dev/net/tun").st_mode & 0o006 == 0o006)
 
 
-def check_sandbox(roles, tun):
+def check_sandbox(host, roles, tun):
     """What the kernel says of each process; tun: everybody may open /dev/net/tun."""
+    threads = {"engine": host.vn_json("status")[0]["workers"]}
     override = set() if tun else {DAC_OVERRIDE}
     facts = status(roles.pop("parent"))
     assert facts["Uid"].split() == ["0"] * 4 and facts["Seccomp"] == "2"
@@ -280,7 +283,13 @@ def check_sandbox(roles, tun):
         assert caps(facts["CapEff"]) == caps(facts["CapPrm"]) == kept.get(role, set()), role
         assert caps(facts["CapBnd"]) | caps(facts["CapInh"]) | caps(facts["CapAmb"]) == set(), role
         assert sealed(pid) and int(facts["Seccomp_filters"]) == 2, role
-        assert facts["Threads"] == "1", role
+        tasks = os.listdir(f"/proc/{pid}/task")
+        assert len(tasks) == threads.get(role, 1), role
+        for task in tasks:
+            of_thread = status(f"{pid}/task/{task}")
+            for fact in ("Uid", "Gid", "Groups", "CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb",
+                         "NoNewPrivs", "Seccomp", "Seccomp_filters"):
+                assert of_thread[fact] == facts[fact], (role, fact)
         # The kernel gives the files of a process that is not dumpable to root.
         assert os.stat(f"/proc/{pid}/environ").st_uid == 0, role
 
@@ -311,7 +320,7 @@ def test_without_override(net):
     with open(host.log_path, "ab") as log:
         host.daemon = host.spawn(*confined(666), stdout=log, stderr=log)
     host.wait_log("parent: ready")
-    check_sandbox(host.roles(), True)
+    check_sandbox(host, host.roles(), True)
     host.vn("vnet-create", "97")
     host.vn("key-gen", "office")
     assert (host.dir / "state" / "state").exists() and (host.dir / "keys" / "office.psk").exists()

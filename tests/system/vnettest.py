@@ -34,6 +34,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("VNET_BUILD", ROOT)).resolve()
 SEGMENTS_V4 = ("192.0.2", "198.51.100", "203.0.113")     # RFC 5737; IPv6 is 2001:db8:N::/64
 GUEST_MTU = 1500
+# vnetd --workers in all cases that do not say otherwise; "": the default.
+WORKERS = os.environ.get("VNET_WORKERS", "")
 # All deadlines are so many times longer: an emulated machine (tests/vm) is slow.
 SLOW = float(os.environ.get("VNET_SLOW", 1))
 # What the cases that do not say so themselves are about: off, or auto to run them through the
@@ -259,7 +261,8 @@ class Host(Namespace):
     def vnetd_argv(self, *args):
         return [BUILD / "vnetd", "--config", self.config, "--run-dir", self.dir / "run",
                 "--state-dir", self.dir / "state", "--keys-dir", self.dir / "keys",
-                "--offload", self.offload, *args]
+                "--offload", self.offload,
+                *(["--workers", WORKERS] if WORKERS else []), *args]
 
     def start(self, *args, wait=True):
         """Starts vnetd, by default until it answers vn."""

@@ -69,6 +69,9 @@ test_all(void **state)
 	assert_string_equal(o.offload, "");
 	assert_int_equal(PARSE(&o, "--offload", "require"), OPTIONS_RUN);
 	assert_string_equal(o.offload, "require");
+	assert_int_equal(o.workers, 0);
+	assert_int_equal(PARSE(&o, "--workers", "16"), OPTIONS_RUN);
+	assert_int_equal(o.workers, 16);
 }
 
 static void
@@ -137,6 +140,10 @@ test_refused(void **state)
 	assert_int_equal(PARSE(&o, "-a", "group.example"), OPTIONS_EXIT_USAGE);
 	assert_int_equal(PARSE(&o, "-a"), OPTIONS_EXIT_USAGE);
 	assert_int_equal(PARSE(&o, "--offload", "on"), OPTIONS_EXIT_USAGE);
+	assert_int_equal(PARSE(&o, "--workers", "0"), OPTIONS_EXIT_USAGE);
+	assert_int_equal(PARSE(&o, "--workers", "17"), OPTIONS_EXIT_USAGE);
+	assert_int_equal(PARSE(&o, "--workers", "2x"), OPTIONS_EXIT_USAGE);
+	assert_int_equal(PARSE(&o, "--workers", "-1"), OPTIONS_EXIT_USAGE);
 	assert_int_equal(PARSE(&o, "-z"), OPTIONS_EXIT_USAGE);
 	assert_int_equal(PARSE(&o, "--role", "priv"), OPTIONS_EXIT_USAGE);
 	assert_int_equal(PARSE(&o, "start"), OPTIONS_EXIT_USAGE);

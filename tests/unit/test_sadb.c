@@ -33,6 +33,26 @@ reserves_valid_and_different(void **state)
 }
 
 static void
+reserves_with_bits(void **state)
+{
+	static struct sadb_entry e[200];
+	uint32_t others = 0;
+	struct sadb db;
+
+	(void)state;
+	assert_int_equal(sadb_init(&db), 0);
+	for (uint32_t i = 0; i < 200; i++) {
+		assert_int_equal(sadb_reserve_like(&db, &e[i], 15, i), 0);
+		assert_int_equal(e[i].spi & 15, i & 15);
+		others |= e[i].spi;
+	}
+	assert_int_equal(others, UINT32_MAX);
+	for (size_t i = 0; i < 200; i++)
+		sadb_remove(&db, &e[i]);
+	sadb_fini(&db);
+}
+
+static void
 given_spis(void **state)
 {
 	static const uint32_t invalid[] = { 0, 1, 255, VXLAN_FLAGS_WORD };
@@ -80,6 +100,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reserves_valid_and_different),
+		cmocka_unit_test(reserves_with_bits),
 		cmocka_unit_test(given_spis),
 		cmocka_unit_test(is_bounded),
 	};

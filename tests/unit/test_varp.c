@@ -330,6 +330,40 @@ a_used_entry_stays(void **state)
 	expect_at(&mac1, VARP_REMOTE, A);
 }
 
+/* By workers, or in the kernel. */
+static void
+what_others_heard_stays(void **state)
+{
+	(void)state;
+	varp_remote_frame(varp, VNET, A, &way_a, &mac1, now);
+	for (int i = 0; i < 20; i++) {
+		pass_ms(30000);
+		heard = now;
+	}
+	assert_int_equal(n_sent, 0);
+	pass_ms(60100);
+	expect_sent(MESSAGE_REQUEST, A, &mac1, 0);
+	heard = now; /* while it is probed */
+	pass_ms(59000);
+	assert_int_equal(n_sent, 0);
+	expect_at(&mac1, VARP_REMOTE, A);
+}
+
+static void
+a_vif_that_others_heard_stays(void **state)
+{
+	(void)state;
+	own_acked(&mac1, 1);
+	for (int i = 0; i < 20; i++) {
+		pass_ms(30000);
+		heard = now;
+	}
+	assert_int_equal(n_sent, 0);
+	pass_ms(60100);
+	assert_int_equal(n_sent, 2);
+	check_sent(0, MESSAGE_WITHDRAW, A, &mac1, 1);
+}
+
 static void
 a_silent_vif_is_withdrawn(void **state)
 {
@@ -485,6 +519,8 @@ main(void)
 		T(a_frame_with_our_mac_asks_its_sender),
 		T(an_entry_ages_is_probed_and_fails),
 		T(a_used_entry_stays),
+		T(what_others_heard_stays),
+		T(a_vif_that_others_heard_stays),
 		T(a_silent_vif_is_withdrawn),
 		T(vifs_by_hand),
 		T(members_come_and_go),

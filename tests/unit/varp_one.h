@@ -30,7 +30,7 @@ static size_t n_sent;
 static uint64_t members[4];
 static size_t n_members;
 static size_t n_moved, n_damped;
-static struct monotime now;
+static struct monotime now, heard;
 static struct varp *varp;
 static int way_a, way_b;
 
@@ -66,6 +66,15 @@ on_moved(void *arg, uint32_t vnet, const struct macaddr *mac)
 	n_moved++;
 }
 
+static inline struct monotime
+on_heard(void *arg, uint32_t vnet, const struct macaddr *mac)
+{
+	(void)arg;
+	(void)vnet;
+	(void)mac;
+	return heard;
+}
+
 static inline void
 on_damped(void *arg, uint32_t vnet, const struct macaddr *mac)
 {
@@ -78,11 +87,12 @@ on_damped(void *arg, uint32_t vnet, const struct macaddr *mac)
 static inline int
 setup(void **state)
 {
-	static const struct varp_ops ops = { on_send, on_members, on_moved, on_damped };
+	static const struct varp_ops ops = { on_send, on_members, on_moved, on_heard, on_damped };
 	static const struct varp_config cfg;
 
 	(void)state;
 	n_sent = n_moved = n_damped = 0;
+	heard = (struct monotime){ 0 };
 	members[0] = A;
 	members[1] = B;
 	n_members = 2;

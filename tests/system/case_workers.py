@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Several workers: flows over SAs and queues of their own, in order, and fairly."""
+
+import pathlib
+import socket
+import struct
+import sys
+import threading
+
+from case_basic import DEV, join
+from traffic import Stream
+from vnettest import case, wait_until
+
+FLOWS = 8
+BURST = 300
+NOBODY = "02:00:00:00:0b:0d"
+# Broadcasts as fast as the machine makes them.
+FLOOD = """
+import os, socket, sys
+raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+raw.bind((sys.argv[1], 0x88b5))
+while True:
+    try:
+        raw.send(b"\\xff" * 6 + bytes.fromhex("0200000000") + os.urandom(1) + b"\\x88\\xb5" + bytes(100))
+    except OSError:
+        pass
+"""
+
+
+def pair(net, config="", workers=3):
+    a, b = net.hosts("a", "b")
+    for host, address in (a, "10.0.0.1/24"), (b, "10.0.0.2/24"):
+        host.configure(config)
+        host.start("--workers", workers)
+        join(host, address, "conf")
+    wait_until(lambda: a.ping("10.0.0.2"), 10, "ping through the vnet")
+    return a, b
+
+
+def used(host, direction):
+    """How many SAs have carried more than messages, of any pair."""
+    return sum(sa["direction"] == direction and sa["packets"] > 30 for sa in host.vn_json("sas"))
+
+
+def rekeys(host):
+    return host.stats()["rekeys"]
+
+
+@case(limit=90)
+def test_flows(net):
+    """They spread, and each stays in order and whole, through rekeys too."""
+    a, b = pair(net, "(rekey (packets 1500))\n")
+    assert a.vn_json("status")[0]["workers"] == 3
+    streams = [Stream(*((a, b, "10.0.0.2") if i % 2 else (b, a, "10.0.0.1")), interval=0.004,
+                      port=7000 + i) for i in range(FLOWS)]
+    try:
+        wait_until(lambda: rekeys(a) >= 2 and rekeys(b) >= 2, 60, "rekeys")
+        assert used(a, "out") >= 2 and used(b, "out") >= 2, (a.vn("sas").stdout, b.vn("sas").stdout)
+        assert used(a, "in") >= 2 and used(b, "in") >= 2, (a.vn("sas").stdout, b.vn("sas").stdout)
+    finally:
+        for stream in streams:
+            stream.stop()
+    for stream in streams:
+        numbers = [number for number, _ in stream.arrivals]
+        assert not stream.lost(), stream.lost()
+        assert numbers == sorted(numbers) and not stream.doubled()
+
+
+def burst(sender, receiver, address, port):
+    """Datagrams of a new flow as fast as they go: their numbers as they arrived."""
+    sink = receiver.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    source = sender.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with sink, source:
+        sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        sink.bind((address, port))
+        sink.settimeout(1)
+        for i in range(BURST):
+            source.sendto(struct.pack("!I", i), (address, port))
+        arrived = []
+        try:
+            while len(arrived) < BURST:
+                arrived.append(struct.unpack("!I", sink.recv(16))[0])
+        except TimeoutError:
+            pass
+        return arrived
+
+
+@case(limit=60)
+def test_new_flows(net):
+    """The first frames of a flow go through the first worker, the others through that of their
+    queue: none overtakes another."""
+    a, b = pair(net)
+    before = a.stats()["worker_handed_over"]
+    for i in range(12):
+        for host in a, b:       # no flow is known to the workers any more
+            host.vn("varp-flush")
+        arrived = burst(*((a, b, "10.0.0.2") if i % 2 else (b, a, "10.0.0.1")), 7100 + i)
+        assert arrived == sorted(arrived), arrived
+        assert len(arrived) > BURST // 2, len(arrived)
+    assert a.stats()["worker_handed_over"] > before
+
+
+@case(limit=60)
+def test_flooded(net):
+    """A vnet full of broadcasts does not starve another."""
+    a, b = pair(net)
+    for host, address in (a, "10.0.1.1/24"), (b, "10.0.1.2/24"):
+        host.vn("vnet-create", "-s", "conf", "98")
+        host.add_address("vnif0098", address)
+    wait_until(lambda: a.ping("10.0.1.2"), 10, "ping through the other vnet")
+    floods = [a.spawn(sys.executable, "-c", FLOOD, "vnif0098") for _ in range(2)]
+    frames = a.stats()["frame_flood"]
+    wait_until(lambda: a.stats()["frame_flood"] > frames + 10000, 20, "flood")
+    streams = [Stream(a, b, "10.0.0.2", 0.01, 7200 + i) for i in range(4)]
+    threading.Event().wait(3)
+    for stream in streams:
+        stream.stop()
+    assert all(flood.poll() is None for flood in floods)
+    # All of it shares two processors with the flood, and one queue at the other end.
+    for stream in streams:
+        assert len(stream.lost()) <= stream.sent // 3, (len(stream.lost()), stream.sent)
+        assert stream.gap() < 1, stream.gap()
+    assert a.ping("10.0.0.2")
+
+
+@case(limit=60)
+def test_idle(net):
+    """Nobody to carry for: nobody wakes."""
+    a, _ = pair(net)
+    engine = a.roles()["engine"]
+
+    def switches():
+        total = 0
+        for task in pathlib.Path(f"/proc/{engine}/task").iterdir():
+            if task.name != str(engine):
+                status = (task / "status").read_text()
+                total += int(status.split("voluntary_ctxt_switches:")[1].split()[0])
+        return total
+    threading.Event().wait(1)
+    before = switches()
+    threading.Event().wait(3)
+    assert switches() - before <= 6, switches() - before
