@@ -19,6 +19,7 @@ NONE, AUTH, CONF, CHANGING, FORGED = b"NACOF"
 LEVELS = {"none": NONE, "auth": AUTH, "conf": CONF}
 STAMP = struct.Struct("!6sBBBII")       # magic, vnet, level, sender, number, checksum
 VXLAN, PORT = 0x08000000, 1798
+KERNEL_PORT, PROBE_VNI = 1802, 0xffffff     # of the kernel's path of level none, and of its probes
 
 
 def frame(dst, src, vnet, level, sender, number, length):
@@ -357,10 +358,20 @@ class Judge:
             self.complain(packet, f"protocol {packet.proto}: {packet.payload[:40].hex()}")
             return
         sport, dport = struct.unpack_from("!HH", packet.payload)
+        if dport == KERNEL_PORT:
+            self.kernel(packet, packet.payload[8:])
+            return
         if (sport, dport) != (PORT, PORT):
             self.complain(packet, f"UDP ports {sport}, {dport}")
             return
         self.datagram(packet, packet.payload[8:])
+
+    def kernel(self, packet, data):
+        self.counts["kernel"] += 1
+        if int.from_bytes(data[:4], "big") != VXLAN:
+            self.complain(packet, f"no VXLAN on port {KERNEL_PORT}: {data[:16].hex()}")
+        elif int.from_bytes(data[4:7], "big") != PROBE_VNI or MAGIC in data:
+            self.vxlan(packet, data)
 
     def datagram(self, packet, data):
         word, = struct.unpack_from("!I", data)
