@@ -138,6 +138,7 @@ parse_link(const struct nlmsghdr *nlh, struct rtnl_link *out)
 		return RTNL_OTHER;
 	if (!take_name(tb[IFLA_IFNAME], out->name, sizeof(out->name)) ||
 	    !take_u32(tb[IFLA_MTU], &out->mtu) || !take_u32(tb[IFLA_MASTER], &out->master) ||
+	    !take_u32(tb[IFLA_GROUP], &out->group) ||
 	    (tb[IFLA_LINKINFO] && !take_kind(tb[IFLA_LINKINFO], out)))
 		return RTNL_BAD_ATTR;
 	if (out->name[0] == '\0')

@@ -23,6 +23,7 @@ struct rtnl_link {
 	uint32_t flags; /* IFF_* */
 	uint32_t mtu;
 	uint32_t master; /* ifindex, or 0 */
+	uint32_t group;	 /* 0 unless somebody has put it into one */
 	uint32_t lower;	 /* ifindex of the device of this namespace that it stands on, or 0 */
 	char name[VNET_IFNAME_SIZE];
 	char kind[RTNL_KIND_SIZE]; /* "bridge", "tun"; "" for hardware */

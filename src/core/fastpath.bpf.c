@@ -86,23 +86,21 @@ struct {
 
 /* --- counting --- */
 
-/*
- * Functions of their own: folded into one, they would compute an offset, which the verifier takes
- * from CAP_PERFMON only.
- */
-#define DROP(why)                                                                  \
-	static __noinline int drop_##why(void)                                     \
-	{                                                                          \
-		__u32 last = FASTPATH_SLOTS;                                       \
-		struct fastpath_drops *drops = bpf_map_lookup_elem(&slots, &last); \
-                                                                                   \
-		if (drops)                                                         \
-			__sync_fetch_and_add(&drops->why, 1);                      \
-		return TC_ACT_SHOT;                                                \
-	}
-DROP(clear)
-DROP(unsent)
-DROP(vni)
+static __always_inline struct fastpath_drops *
+drops(void)
+{
+	__u32 last = FASTPATH_SLOTS;
+
+	return bpf_map_lookup_elem(&slots, &last);
+}
+
+#define DROP(why)                                              \
+	({                                                     \
+		struct fastpath_drops *drops_ = drops();       \
+		if (drops_)                                    \
+			__sync_fetch_and_add(&drops_->why, 1); \
+		TC_ACT_SHOT;                                   \
+	})
 
 static __always_inline void
 count_out(struct fastpath_slot *s, const struct __sk_buff *skb, __u64 now)
@@ -256,22 +254,21 @@ to_peer(struct __sk_buff *skb)
 
 /* --- in --- */
 
-/* Whom it came from at level none, and its VNI. */
+/*
+ * Whom it came from, and its VNI. The address too at secured levels, whose mark somebody may have
+ * forged: no local user has it.
+ */
 static __always_inline bool
 read_tunnel(struct __sk_buff *skb, struct fastpath_member_key *key)
 {
 	struct bpf_tunnel_key tunnel = { 0 };
-	bool clear = key->level == LEVEL_NONE;
 
-	if (bpf_skb_get_tunnel_key(skb, &tunnel, sizeof(tunnel), 0) == 0) {
-		if (clear)
-			key->remote[0] = bpf_htonl(tunnel.remote_ipv4);
-	} else if (bpf_skb_get_tunnel_key(skb, &tunnel, sizeof(tunnel), BPF_F_TUNINFO_IPV6) == 0) {
-		if (clear)
-			__builtin_memcpy(key->remote, tunnel.remote_ipv6, sizeof(key->remote));
-	} else {
+	if (bpf_skb_get_tunnel_key(skb, &tunnel, sizeof(tunnel), 0) == 0)
+		key->remote[0] = bpf_htonl(tunnel.remote_ipv4);
+	else if (bpf_skb_get_tunnel_key(skb, &tunnel, sizeof(tunnel), BPF_F_TUNINFO_IPV6) == 0)
+		__builtin_memcpy(key->remote, tunnel.remote_ipv6, sizeof(key->remote));
+	else
 		return false;
-	}
 	key->vni = tunnel.tunnel_id;
 	return true;
 }
@@ -282,8 +279,8 @@ drop_unknown(struct fastpath_member_key *key)
 {
 	key->vni = VNI_PROBE;
 	if (bpf_map_lookup_elem(&members, key))
-		return drop_vni();
-	return drop_clear();
+		return DROP(vni);
+	return DROP(clear);
 }
 
 static __always_inline int
@@ -321,7 +318,7 @@ receive(struct __sk_buff *skb, enum level level)
 	struct fastpath_member *m;
 
 	if (!read_tunnel(skb, &key))
-		return drop_clear();
+		return DROP(clear);
 	m = bpf_map_lookup_elem(&members, &key);
 	if (!m)
 		return drop_unknown(&key);
@@ -380,7 +377,7 @@ int
 unsealed(struct __sk_buff *skb)
 {
 	(void)skb;
-	return drop_unsent();
+	return DROP(unsent);
 }
 
 /* The kernel gives some helpers to GPL programs only; LGPL may be taken as GPL. */

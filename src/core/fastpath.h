@@ -51,7 +51,7 @@ struct fastpath_member_key {
 	__u32 level;
 	__u32 mark; /* 0 at level none */
 	__u32 vni;
-	__u32 remote[4]; /* network order; zero at other levels */
+	__u32 remote[4]; /* network order */
 };
 
 struct fastpath_member {

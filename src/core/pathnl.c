@@ -52,6 +52,7 @@ pathnl_new_vxlan(struct pathnl_request *r, const char *name, uint16_t port, bool
 
 	mnl_attr_put_strz_check(nlh, ROOM, IFLA_IFNAME, name);
 	mnl_attr_put_u32_check(nlh, ROOM, IFLA_MTU, MTU);
+	mnl_attr_put_u32_check(nlh, ROOM, IFLA_GROUP, PATHNL_GROUP);
 	info = mnl_attr_nest_start_check(nlh, ROOM, IFLA_LINKINFO);
 	mnl_attr_put_strz_check(nlh, ROOM, IFLA_INFO_KIND, "vxlan");
 	data = mnl_attr_nest_start_check(nlh, ROOM, IFLA_INFO_DATA);

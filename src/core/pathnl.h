@@ -13,6 +13,8 @@
 
 struct nlmsghdr;
 
+#define PATHNL_GROUP 0x766e /* of the devices made here, which says whose they are */
+
 struct pathnl_request {
 	_Alignas(8) uint8_t b[512];
 };

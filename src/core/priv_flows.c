@@ -185,9 +185,8 @@ member_key(const struct peer_record *p, uint32_t vni)
 {
 	struct fastpath_member_key key = { .level = p->suite->level, .vni = vni };
 
-	if (p->suite->level == LEVEL_NONE)
-		memcpy(key.remote, p->peer.remote.b, sizeof(key.remote));
-	else
+	memcpy(key.remote, p->peer.remote.b, sizeof(key.remote));
+	if (p->suite->level != LEVEL_NONE)
 		key.mark = priv_xfrm_number(p->peer.number);
 	return key;
 }

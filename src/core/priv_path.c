@@ -41,7 +41,18 @@ note_link(void *arg, const struct nlmsghdr *nlh)
 	f->any = true;
 }
 
-/* False if there is no device of that name and kind. */
+/* By its name and kind, and what nobody else gives it: a group, or a TAP root for owner. */
+static bool
+is_ours(const struct rtnl_link *link, const char *name, const char *kind)
+{
+	if (strcmp(link->name, name) != 0 || strcmp(link->kind, kind) != 0)
+		return false;
+	if (strcmp(kind, "tun") == 0)
+		return link->tun.type == IFF_TAP && link->tun.owned && link->tun.owner == 0;
+	return link->group == PATHNL_GROUP;
+}
+
+/* False if there is no such device of ours. */
 static bool
 find_link(struct netlink *route, const char *name, const char *kind, struct rtnl_link *out)
 {
@@ -49,7 +60,7 @@ find_link(struct netlink *route, const char *name, const char *kind, struct rtnl
 	struct rtnl_request r;
 
 	if (netlink_request(route, rtnl_get_link(&r, name), note_link, &f) < 0 || !f.any ||
-	    strcmp(f.link.name, name) != 0 || strcmp(f.link.kind, kind) != 0)
+	    !is_ours(&f.link, name, kind))
 		return false;
 	*out = f.link;
 	return true;

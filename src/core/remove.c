@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/priv_kernel.h"
 #include "core/priv_link.h"
 #include "core/role.h"
 #include "core/startup.h"
@@ -46,5 +47,7 @@ remove_devices(const struct options *o)
 		fprintf(stderr, "vnetd: --remove-devices: cannot list devices: %s\n",
 		    strerrordesc_np(-err));
 	priv_link_free(l);
+	if (!err)
+		err = priv_kernel_remove_left();
 	return err || !all;
 }

@@ -34,8 +34,11 @@ const struct sandbox_role sandbox_roles[ROLE_COUNT] = {
 const uint64_t sandbox_start_caps = CAP(SETPCAP) | CAP(SETUID) | CAP(SETGID) | CAP(NET_ADMIN) |
 				    CAP(NET_RAW);
 
-/* Where it may, priv loads the programs of the kernel's path; without it there is none. */
-const uint64_t sandbox_start_caps_optional = CAP(BPF);
+/*
+ * Where it may, priv loads the programs of the kernel's path; without, there is none. PERFMON:
+ * the verifier of Linux 6.1 takes half of a word of the stack for a pointer otherwise.
+ */
+const uint64_t sandbox_start_caps_optional = CAP(BPF) | CAP(PERFMON);
 
 #define START	1u /* the parent's own, and every process between exec and its seal */
 #define PRIV	(1u << ROLE_PRIV)

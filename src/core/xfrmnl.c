@@ -224,6 +224,17 @@ direction(bool out)
 	return out ? XFRM_POLICY_OUT : XFRM_POLICY_IN;
 }
 
+/* What comes in has to be sealed whatever port it is from. */
+static struct xfrm_selector
+policy_selector(const struct xfrmnl_policy *p)
+{
+	struct xfrm_selector sel = selector(p->family, &p->src, &p->dst, p->port);
+
+	if (!p->out)
+		sel.sport = sel.sport_mask = 0;
+	return sel;
+}
+
 struct nlmsghdr *
 xfrmnl_set_policy(struct xfrmnl_request *r, const struct xfrmnl_policy *p)
 {
@@ -240,7 +251,7 @@ xfrmnl_set_policy(struct xfrmnl_request *r, const struct xfrmnl_policy *p)
 		.calgos = UINT32_MAX,
 	};
 
-	info->sel = selector(p->family, &p->src, &p->dst, p->port);
+	info->sel = policy_selector(p);
 	info->lft = limits(0, 0);
 	info->priority = PRIORITY;
 	info->dir = direction(p->out);
@@ -255,7 +266,7 @@ xfrmnl_del_policy(struct xfrmnl_request *r, const struct xfrmnl_policy *p)
 	struct nlmsghdr *nlh = begin(r, XFRM_MSG_DELPOLICY, 0);
 	struct xfrm_userpolicy_id *id = mnl_nlmsg_put_extra_header(nlh, sizeof(*id));
 
-	id->sel = selector(p->family, &p->src, &p->dst, p->port);
+	id->sel = policy_selector(p);
 	id->dir = direction(p->out);
 	return nlh;
 }

@@ -52,7 +52,9 @@ struct nlmsghdr *xfrmnl_get_sa(struct xfrmnl_request *r, const struct xfrmnl_id 
 /* Dumps. */
 struct nlmsghdr *xfrmnl_get_sas(struct xfrmnl_request *r);
 
-/* UDP from and to port, between these addresses: by an ESP SA between the outer ones. */
+/*
+ * UDP to port (out: also from it), between these addresses: by an ESP SA between the outer ones.
+ */
 struct xfrmnl_policy {
 	bool out;
 	uint32_t family;

@@ -17,7 +17,7 @@ import time
 from vnettest import always, case, run, wait_until
 
 ROLES = {"priv": "_vnetpriv", "keys": "_vnetkeys", "resolve": "_vnetres", "engine": "_vnetd"}
-DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, NET_RAW, BPF = 1, 5, 6, 7, 8, 12, 13, 39
+DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, NET_RAW, PERFMON, BPF = 1, 5, 6, 7, 8, 12, 13, 38, 39
 # With a /dev/net/tun of that mode, without capabilities over others' files.
 CONFINED = ('mount -t tmpfs none /dev/net && mknod -m {mode} /dev/net/tun c 10 200 && exec setpriv'
             ' --groups={group} --bounding-set=-dac_override,-dac_read_search,-chown "$@"')
@@ -270,7 +270,8 @@ def check_sandbox(host, roles, tun):
     facts = status(roles.pop("parent"))
     assert facts["Uid"].split() == ["0"] * 4 and facts["Seccomp"] == "2"
     assert facts["NoNewPrivs"] == "1"
-    own, inherited = {SETUID, SETGID, KILL}, {SETPCAP, SETUID, SETGID, NET_ADMIN, NET_RAW, BPF} | override
+    own = {SETUID, SETGID, KILL}
+    inherited = {SETPCAP, SETUID, SETGID, NET_ADMIN, NET_RAW, BPF, PERFMON} | override
     assert caps(facts["CapEff"]) == own
     assert caps(facts["CapPrm"]) == own | inherited and caps(facts["CapBnd"]) == inherited
     assert caps(facts["CapInh"]) == caps(facts["CapAmb"]) == set()

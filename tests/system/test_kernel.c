@@ -4,6 +4,7 @@
  * role in its sandbox. Suites that the kernel lacks are not tested: level none is always. What is left to clear is judged by a sniffer
  * between the hosts, what is made by iproute2 and nft.
  */
+#include "core/fastpath_load.h"
 #include "tests/system/kernel_hosts.h"
 
 #include "tests/system/kernel_secured.h"
@@ -146,24 +147,6 @@ test_syn(void **state)
 	assert_true(is_left(h, &f));
 }
 
-/* VXLAN to a port of host 2, as any user could send it. */
-static void
-inject(const struct host *from, const char *to, uint16_t port, uint32_t vni, const struct frame *f)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(port) };
-	uint8_t buf[8 + sizeof(f->b)] = { 0x08, 0, 0, 0, (uint8_t)(vni >> 16), (uint8_t)(vni >> 8),
-		(uint8_t)vni };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	enter(from);
-	close(fd);
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	inet_pton(AF_INET, to, &sa.sin_addr);
-	memcpy(buf + 8, f->b, f->len);
-	sendto(fd, buf, 8 + f->len, 0, (struct sockaddr *)&sa, sizeof(sa));
-	close(fd);
-}
-
 static void
 test_strangers(void **state)
 {
@@ -261,6 +244,26 @@ test_stop(void **state)
 	assert_true(nothing_left());
 }
 
+/* Devices that have our names, but are not ours. */
+static void
+test_names_taken(void **state)
+{
+	struct host *h = &hosts[0];
+
+	(void)state;
+	enter(h);
+	assert_true(netns_run("ip link add vnet-none type vxlan external dstport 4789"));
+	assert_int_equal(ASK(h, start, false), -EEXIST);
+	assert_non_null(strstr(h->text, "vnet-none"));
+	assert_true(netns_run("ip link del vnet-none"));
+	assert_true(netns_run("ip tuntap add vnet-probe mode tap user 1 multi_queue vnet_hdr"));
+	assert_int_not_equal(ASK(h, start, false), 0);
+	assert_non_null(strstr(h->text, "vnet-probe"));
+	assert_true(netns_run("ip link del vnet-probe"));
+	assert_true(nothing_left());
+	DO(h, start, false);
+}
+
 static void
 broken(struct host *h, const char *command)
 {
@@ -343,18 +346,29 @@ make_hosts(void)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* With an argument: only tests whose name it matches. */
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = { TEST(test_find), TEST(test_none), TEST(test_none_ipv6),
 		TEST(test_left), TEST(test_syn), TEST(test_strangers), TEST(test_refused),
-		TEST(test_stop), TEST(test_repair), SECURED_TESTS };
+		TEST(test_stop), TEST(test_names_taken), TEST(test_repair), SECURED_TESTS };
 
+	char why_not[KERNEL_REASON_MAX];
 	const struct passwd *pw;
+	struct fastpath *f = fastpath_load(why_not, sizeof(why_not));
 	int failed;
+
+	if (!f) {
+		printf("no programs in this kernel: %s\n", why_not);
+		return NETNS_SKIP;
+	}
+	fastpath_free(f);
 
 	slow = getenv("VNET_SLOW") ? strtoul(getenv("VNET_SLOW"), NULL, 10) : 1;
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	make_hosts();
 	failed = cmocka_run_group_tests_name("unsealed", tests, group_setup, group_teardown);
 	pw = getpwnam(role_user(ROLE_ENGINE));

@@ -232,6 +232,46 @@ test_blobs(void **state)
 }
 
 static void
+test_kernel(void **state)
+{
+	struct kernel_peer peer = { .number = KERNEL_PEERS_MAX, .suite = SUITE_AES128_SHA1 };
+	struct kernel_sa sa = { .peer = 1, .direction = KERNEL_IN, .spi = 256, .window = 4096 };
+	struct kernel_flow flow = { .ifname = "vnif0097", .mac = { { 2 } }, .peer = 1, .mtu = 68 };
+
+	(void)state;
+	peer.local = ipaddr_v4(0x0a000001);
+	peer.remote = ipaddr_v4(0x0a000002);
+	assert_null(ERROR_OF(PRIV_KERNEL_PEER_ADD, peer));
+	peer.remote.scope = 1;
+	assert_wrong(ERROR_OF(PRIV_KERNEL_PEER_ADD, peer), "cannot use");
+	peer.remote.scope = 0;
+	peer.number++;
+	assert_wrong(ERROR_OF(PRIV_KERNEL_PEER_ADD, peer), "peer");
+
+	assert_null(ERROR_OF(PRIV_KERNEL_SA_ADD, sa));
+	sa.seq = 1ull << 32;
+	assert_wrong(ERROR_OF(PRIV_KERNEL_SA_ADD, sa), "sequence");
+	sa.esn = 1;
+	assert_null(ERROR_OF(PRIV_KERNEL_SA_ADD, sa));
+	sa.window = 0;
+	assert_wrong(ERROR_OF(PRIV_KERNEL_SA_ADD, sa), "window");
+	sa.direction = KERNEL_OUT;
+	assert_null(ERROR_OF(PRIV_KERNEL_SA_ADD, sa));
+	sa.dport = 1801;
+	assert_wrong(ERROR_OF(PRIV_KERNEL_SA_ADD, sa), "port");
+
+	assert_null(ERROR_OF(PRIV_KERNEL_FLOW_SET, flow));
+	flow.vni = 0xffffff;
+	assert_wrong(ERROR_OF(PRIV_KERNEL_FLOW_SET, flow), "VNI");
+	flow.peer = 0; /* our own: what the peer has does not count */
+	flow.mtu = 0;
+	assert_null(ERROR_OF(PRIV_KERNEL_FLOW_SET, flow));
+	flow.slot = KERNEL_SLOTS_MAX;
+	assert_wrong(ERROR_OF(PRIV_KERNEL_FLOW_SET, flow), "slot");
+}
+
+/* Also with the kernel's own words. */
+static void
 test_refuse(void **state)
 {
 	struct priv_answer a = { 0 };
@@ -257,6 +297,7 @@ main(void)
 		cmocka_unit_test(test_lanes),
 		cmocka_unit_test(test_esp),
 		cmocka_unit_test(test_blobs),
+		cmocka_unit_test(test_kernel),
 		cmocka_unit_test(test_refuse),
 	};
 
