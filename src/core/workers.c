@@ -315,17 +315,17 @@ workers_stop(struct workers *ws)
 
 /* --- vnets --- */
 
+/* Without one the device has fewer queues, and the other workers read more. */
 static void
 open_queues(struct engine *e, struct vnet *v)
 {
 	for (unsigned i = 1; i < e->workers->n; i++) {
-		if (v->lanes[i] > 0)
+		if (v->lanes[i] > 0 ||
+		    privcli_lane_open(e->priv, PRIV_KEEP_TAP, v->spec.ifname, i, &v->lanes[i]) == 0)
 			continue;
-		v->lanes[i] = 0;
-		/* Then the device has fewer queues, and the others read more. */
-		if (privcli_lane_open(e->priv, PRIV_KEEP_TAP, v->spec.ifname, i, &v->lanes[i]) < 0)
-			log_warnx("device %s: worker %u has no queue: %s", v->spec.ifname, i,
-			    privcli_error(e->priv));
+		log_warnx(
+		    "device %s has %u queues only: %s", v->spec.ifname, i, privcli_error(e->priv));
+		return;
 	}
 }
 

@@ -13,7 +13,7 @@ from vnettest import case, wait_until
 
 FLOWS = 8
 BURST = 300
-NOBODY = "02:00:00:00:0b:0d"
+MARKER = b"said in secret"
 # Broadcasts as fast as the machine makes them.
 FLOOD = """
 import os, socket, sys
@@ -140,3 +140,27 @@ def test_idle(net):
     before = switches()
     threading.Event().wait(3)
     assert switches() - before <= 6, switches() - before
+
+
+@case(limit=60)
+def test_level_taken_away(net):
+    """What workers have read, or handed on, while a vnet was secured never leaves in clear."""
+    a, b = pair(net)
+    there = bytes.fromhex(b.mac(DEV).replace(":", ""))
+    port = a.packet_socket(DEV, 0x88b5)
+    port.setblocking(True)
+    sniffer = net.sniff("udp port 1798")
+
+    def say(number):
+        """Known destinations and unknown ones, from many sources, so that all queues have some."""
+        for dst in there, bytes.fromhex("0200000000") + bytes([number % 256]), b"\xff" * 6:
+            port.send(dst + bytes.fromhex("02000000aa") + bytes([number % 64]) + b"\x88\xb5" +
+                      MARKER * 40)
+    for level in ("none", "conf") * 10:
+        for number in range(400 if level == "none" else 0):
+            say(number)
+        a.vn("vnet-set", "-s", level, "97")
+        b.vn("vnet-set", "-s", level, "97")
+        wait_until(lambda: a.ping("10.0.0.2"), 10, f"ping at level {level}")
+    sniffer.stop()
+    assert MARKER not in sniffer.raw(), "said in secret, sent in clear"
