@@ -164,6 +164,9 @@ priv_kernel_find(struct priv_kernel *k, struct priv_found *out)
 
 	memset(out, 0, sizeof(*out));
 	if (route) {
+		/* Of a priv that was killed in between. */
+		priv_path_delete_link(route, TRY_VXLAN, "vxlan");
+		priv_path_delete_link(route, TRY_TAP, "tun");
 		try_devices(k, route, found);
 	} else {
 		judge(&found[KERNEL_VXLAN], -errno, NULL);

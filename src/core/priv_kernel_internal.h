@@ -129,7 +129,8 @@ int priv_path_set_program(struct priv_kernel *k, uint32_t ifindex, bool out,
 /* Off a TAP of ours; with its place, when nobody else has programs there. */
 void priv_path_del_program(struct netlink *route, uint32_t ifindex);
 uint32_t priv_path_ifindex(struct priv_kernel *k, const char *ifname, const char *kind);
-/* What carries our names, whoever made it. */
+void priv_path_delete_link(struct netlink *route, const char *name, const char *kind);
+/* The devices and routes of an earlier run. */
 void priv_path_sweep(struct netlink *route);
 void priv_path_sweep_barrier(struct netlink *nft);
 

@@ -74,8 +74,8 @@ priv_path_ifindex(struct priv_kernel *k, const char *ifname, const char *kind)
 	return find_link(k->route.requests, ifname, kind, &link) ? link.ifindex : 0;
 }
 
-static void
-delete_link(struct netlink *route, const char *name, const char *kind)
+void
+priv_path_delete_link(struct netlink *route, const char *name, const char *kind)
 {
 	struct rtnl_request r;
 	struct rtnl_link link;
@@ -421,8 +421,8 @@ priv_path_sweep(struct netlink *route)
 
 	sweep_taps(route);
 	for (unsigned level = 0; level < LEVELS; level++)
-		delete_link(route, device_names[level], "vxlan");
-	delete_link(route, PATH_PROBE, "tun");
+		priv_path_delete_link(route, device_names[level], "vxlan");
+	priv_path_delete_link(route, PATH_PROBE, "tun");
 	for (size_t i = 0; i < ROUTES; i++) {
 		const struct pathnl_route hole = route_at(i, 0);
 
@@ -474,13 +474,13 @@ repair_links(struct priv_kernel *k, struct priv_answer *a)
 		if (!is_wanted(k, level) ||
 		    is_up(k, device_names[level], "vxlan", k->ifindex[level]))
 			continue;
-		delete_link(k->route.requests, device_names[level], "vxlan");
+		priv_path_delete_link(k->route.requests, device_names[level], "vxlan");
 		err = open_device(k, level, a);
 	}
 	if (err || is_up(k, PATH_PROBE, "tun", k->probe_ifindex))
 		return err;
 	close_probe(k);
-	delete_link(k->route.requests, PATH_PROBE, "tun");
+	priv_path_delete_link(k->route.requests, PATH_PROBE, "tun");
 	for (size_t i = 0; i < ROUTES; i++) {
 		const struct pathnl_route hole = route_at(i, 0);
 		struct pathnl_request r;
