@@ -31,6 +31,15 @@ priv_kernel_failed(const struct netlink *n, struct priv_answer *a, int err, cons
 	return privmsg_failed(a, err, n ? netlink_text(n) : "", "%s", what);
 }
 
+static void patrol(void *arg);
+
+static void
+set_patrol(struct priv_kernel *k)
+{
+	loop_timer_set(
+	    k->loop, &k->patrol, monotime_add_ms(loop_now(k->loop), PATROL_MS), patrol, k);
+}
+
 /* --- telling the engine --- */
 
 void
@@ -43,10 +52,12 @@ priv_kernel_tell(
 	va_start(ap, fmt);
 	vsnprintf(ev.text, sizeof(ev.text), fmt, ap);
 	va_end(ap);
-	if (!k->tell(k->arg, &ev) && (type == KERNEL_BROKEN || type == KERNEL_DOWN)) {
-		k->pending = ev;
-		k->has_pending = true;
-	}
+	if (k->tell(k->arg, &ev) || (type != KERNEL_BROKEN && type != KERNEL_DOWN))
+		return;
+	/* These must be heard: again later. */
+	k->pending = ev;
+	k->has_pending = true;
+	set_patrol(k);
 }
 
 /* --- looking after what we made --- */
@@ -69,6 +80,14 @@ take_down(struct priv_kernel *k)
 	priv_path_unlock(k);
 }
 
+static void
+fall(struct priv_kernel *k, const struct priv_answer *why)
+{
+	take_down(k);
+	log_warnx("%s was removed, the kernel's path is down: %s", k->what, why->text);
+	priv_kernel_tell(k, KERNEL_DOWN, 0, 0, "%s was removed: %.100s", k->what, why->text);
+}
+
 /* What was removed is put back, or all is taken down. */
 static void
 repair(struct priv_kernel *k, uint32_t gone)
@@ -83,9 +102,7 @@ repair(struct priv_kernel *k, uint32_t gone)
 	if (gone & GONE_SA)
 		priv_xfrm_check_sas(k);
 	if (err) {
-		take_down(k);
-		log_warnx("%s was removed, the kernel's path is down: %s", k->what, a.text);
-		priv_kernel_tell(k, KERNEL_DOWN, 0, 0, "%s was removed: %.100s", k->what, a.text);
+		fall(k, &a);
 	} else if (gone & ~GONE_SA) {
 		log_warnx("%s was removed by others, and put back", k->what);
 		priv_kernel_tell(k, KERNEL_BROKEN, 0, 0, "%s was removed, and put back", k->what);
@@ -114,22 +131,40 @@ priv_kernel_note_gone(struct priv_kernel *k, uint32_t gone, const char *what)
 	loop_timer_set(k->loop, &k->check, loop_now(k->loop), check, k);
 }
 
+static void
+check_routes(struct priv_kernel *k)
+{
+	struct priv_answer a = { 0 };
+	int err = priv_path_check_routes(k, &a);
+
+	if (err > 0)
+		priv_kernel_note_gone(k, GONE_ROUTE, "the route of pseudo-addresses");
+	if (err >= 0) {
+		k->no_route = false;
+		return;
+	}
+	/* Without its device, which is looked after by its own event, there can be no route. */
+	snprintf(k->what, sizeof(k->what), "the route of pseudo-addresses");
+	if (k->no_route)
+		fall(k, &a);
+	else
+		k->no_route = true;
+}
+
 /* What no event tells of, and what the engine could not be told. */
 static void
 patrol(void *arg)
 {
 	struct priv_kernel *k = arg;
-	struct priv_answer a;
-	int err;
 
-	loop_timer_set(
-	    k->loop, &k->patrol, monotime_add_ms(loop_now(k->loop), PATROL_MS), patrol, k);
 	if (k->has_pending)
 		k->has_pending = !k->tell(k->arg, &k->pending);
-	priv_xfrm_tell(k);
-	err = priv_path_check_routes(k, &a);
-	if (err)
-		priv_kernel_note_gone(k, GONE_ROUTE, "the route of pseudo-addresses");
+	if (k->started) {
+		priv_xfrm_tell(k);
+		check_routes(k);
+	}
+	if (k->started || k->has_pending)
+		set_patrol(k);
 }
 
 /* --- events --- */
@@ -303,7 +338,8 @@ priv_kernel_start(
 	drain_events(k);
 	k->started = true;
 	k->gone = 0;
-	patrol(k);
+	k->no_route = false;
+	set_patrol(k);
 	*fd = fastpath_slots(k->programs);
 	return 0;
 }
@@ -352,6 +388,7 @@ priv_kernel_abandon(struct priv_kernel *k)
 {
 	if (k->started)
 		take_down(k);
+	loop_timer_cancel(k->loop, &k->patrol);
 	k->has_pending = false;
 	close_all(k);
 }

@@ -92,6 +92,7 @@ struct priv_kernel {
 
 	uint32_t gone; /* set of GONE_* to look after */
 	char what[64]; /* what was removed, for the log */
+	bool no_route; /* nor could it be made */
 	struct loop_timer check, patrol;
 	struct kernel_event pending; /* of what must be told: repaired, or down */
 	bool has_pending;
