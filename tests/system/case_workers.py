@@ -8,10 +8,13 @@ import sys
 import threading
 
 from case_basic import DEV, join
+from fakehost import FakeHost, members
+from outside import PORTS, udp, vxlan
 from traffic import Stream
 from vnettest import case, wait_until
 
 FLOWS = 8
+UDP_SEGMENT = 103
 BURST = 300
 MARKER = b"said in secret"
 # Broadcasts as fast as the machine makes them.
@@ -164,3 +167,46 @@ def test_level_taken_away(net):
         wait_until(lambda: a.ping("10.0.0.2"), 10, f"ping at level {level}")
     sniffer.stop()
     assert MARKER not in sniffer.raw(), "said in secret, sent in clear"
+
+
+@case(limit=40)
+def test_mixed_pieces(net):
+    """A piece of UDP_GRO may hold packets of SAs of several workers: none is lost or doubled, and
+    they stay in order."""
+    a, c = net.hosts("a", "c")
+    a.start("--workers", 3)
+    a.vn("vnet-create", "-s", "conf", "97")
+    device = a.packet_socket(DEV, 0x88b5)
+    c.run("ethtool", "-K", "eth0", "tx-udp-segmentation", "on")     # it crosses in one piece
+    with FakeHost(c, a) as fake:
+        fake.associate(1)
+        fake.say(members(1, (0x97, 0x97)))
+        wait_until(lambda: a.vn_json("vnets")[0]["members"] == 1, 5, "a member")
+        lanes = [sa.spi % 16 for sa in fake.sas]
+        assert len(lanes) == 4 and lanes[0] == 0 and set(lanes) == {0, 1, 2}, lanes
+        number = 0
+        for first in list(range(4)) * 10:
+            piece, start = b"", number
+            for _ in range(12):
+                frame = b"\xff" * 6 + bytes.fromhex("0200000000fa") + b"\x88\xb5" + \
+                    struct.pack("!I", number) + bytes(60)
+                sa = fake.sas[(first + number // 2) % 4]
+                packet = sa.seal(udp(PORTS["conf"], vxlan(0x97, frame)))
+                piece += packet
+                number += 1
+            fake.socket.sendmsg([piece], [(socket.IPPROTO_UDP, UDP_SEGMENT,
+                                           struct.pack("=H", len(packet)))], 0, fake.to)
+            arrived = []
+
+            def all_here():
+                while len(arrived) < 12:
+                    try:
+                        arrived.append(struct.unpack_from("!I", device.recv(200), 14)[0])
+                    except BlockingIOError:
+                        return False
+                return True
+            wait_until(all_here, 5, f"the piece from {start} on", interval=0.005)
+            assert arrived == list(range(start, number)), (start, arrived)
+    stats = a.stats()
+    assert stats["esp_replayed"] == stats["esp_bad_icv"] == stats["esp_unknown_spi"] == 0
+    assert stats["worker_handed_over"] < number, "workers opened nothing by themselves"

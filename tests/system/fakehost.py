@@ -75,7 +75,7 @@ class FakeHost:
         self.socket.bind((namespace.addr4, PORT))
         self.socket.settimeout(0.05)
         self.controls, self.packets = [], []      # (type, body) and ESP, as they came
-        self.sa = None
+        self.sa, self.sas = None, []
         self.running = True
         self.thread = threading.Thread(target=self._receive)
 
@@ -113,15 +113,18 @@ class FakeHost:
         return noise, head
 
     def associate(self, attempt):
-        """The whole handshake: afterwards sa is what the target receives by."""
+        """The whole handshake: afterwards sas are what the target receives by, in software, and sa
+        is the first of them."""
         noise, head = self.message1(attempt)
         two = self.heard(HANDSHAKE2, head)
         assert len(two) == HANDSHAKE2_LEN, two.hex()
         said = noise.read_2(two[12:])
-        spi, = struct.unpack_from("!I", said, 36)
-        key, = judge_noise.sa_keys(noise.split()[0], AES128_SHA1, 36, [spi])
-        self.sa = outside.Sa({"spi": f"{spi:08x}", "esn": True, "suite": SUITE, "level": "conf",
-                              "enc_key": key[:16].hex(), "auth_key": key[16:].hex(), "seq": 0})
+        spis = struct.unpack_from(f"!{said[34] - said[35]}I", said, 36)
+        keys = judge_noise.sa_keys(noise.split()[0], AES128_SHA1, 36, spis)
+        self.sas = [outside.Sa({"spi": f"{spi:08x}", "esn": True, "suite": SUITE, "level": "conf",
+                                "enc_key": key[:16].hex(), "auth_key": key[16:].hex(), "seq": 0})
+                    for spi, key in zip(spis, keys)]
+        self.sa = self.sas[0]
         self.send_esp(bytes(16), outside.DUMMY)
 
     def send_esp(self, payload, next_header=outside.UDP, **options):
