@@ -60,7 +60,7 @@ note_probe(void *arg, void *data, size_t len)
 static const char *
 load(struct fastpath *f)
 {
-	size_t len = (size_t)(fastpath_object_end - fastpath_object);
+	size_t len = (uintptr_t)fastpath_object_end - (uintptr_t)fastpath_object;
 
 	f->object = bpf_object__open_mem(fastpath_object, len, NULL);
 	if (!f->object)
