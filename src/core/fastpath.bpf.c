@@ -182,23 +182,40 @@ carries(struct __sk_buff *skb, __u16 type, __u32 mtu)
 	return skb->gso_size ? len + skb->gso_size <= mtu : skb->len <= mtu + ETHER_LEN;
 }
 
+/*
+ * Without CAP_PERFMON the verifier of 6.1 lets nobody write behind a word whose range it knows, in
+ * the same 8 bytes: so what is built on the stack is zeroed, and then written from its end.
+ */
+#define APART		  __asm__ volatile("" ::: "memory") /* the compiler leaves it so */
+#define PUT(where, value) (*(volatile typeof(where) *)&(where) = (value))
+
+static __always_inline void
+put_ipv6(__u32 to[4], const __u32 from[4])
+{
+	PUT(to[3], from[3]);
+	PUT(to[2], from[2]);
+	PUT(to[1], from[1]);
+	PUT(to[0], from[0]);
+}
+
 /* False if the peer is gone. */
 static __always_inline bool
 address_to(struct __sk_buff *skb, const struct fastpath_peer *p, __u32 vni)
 {
-	struct bpf_tunnel_key key = { .tunnel_id = vni, .tunnel_ttl = 64 };
+	struct bpf_tunnel_key key = { .tunnel_ttl = 64 };
 	__u64 flags = BPF_F_ZERO_CSUM_TX;
 
 	if (p->family == AF_INET) {
-		key.remote_ipv4 = bpf_ntohl(p->remote[0]);
-		key.local_ipv4 = bpf_ntohl(p->local[0]);
+		PUT(key.local_ipv4, bpf_ntohl(p->local[0]));
+		PUT(key.remote_ipv4, bpf_ntohl(p->remote[0]));
 	} else if (p->family == AF_INET6) {
-		__builtin_memcpy(key.remote_ipv6, p->remote, sizeof(key.remote_ipv6));
-		__builtin_memcpy(key.local_ipv6, p->local, sizeof(key.local_ipv6));
+		put_ipv6(key.local_ipv6, p->local);
+		put_ipv6(key.remote_ipv6, p->remote);
 		flags |= BPF_F_TUNINFO_IPV6;
 	} else {
 		return false;
 	}
+	PUT(key.tunnel_id, vni);
 	return bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags) == 0;
 }
 
@@ -215,11 +232,19 @@ struct ether {
 	__u16 type;
 };
 
+static __always_inline void
+put_key(struct fastpath_flow_key *key, const __u8 *mac, __u32 ifindex)
+{
+	__builtin_memcpy(key->mac, mac, sizeof(key->mac));
+	APART;
+	key->ifindex = ifindex;
+}
+
 SEC("tc")
 int
 to_peer(struct __sk_buff *skb)
 {
-	struct fastpath_flow_key key = { .ifindex = skb->ifindex };
+	struct fastpath_flow_key key = { 0 }, own_key = { 0 };
 	struct fastpath_flow *flow, *source;
 	struct fastpath_slot *to, *from;
 	struct fastpath_peer *p;
@@ -229,19 +254,25 @@ to_peer(struct __sk_buff *skb)
 
 	if (bpf_skb_load_bytes(skb, 0, &ether, sizeof(ether)) < 0)
 		return TC_ACT_UNSPEC;
-	__builtin_memcpy(key.mac, ether.dst, sizeof(key.mac));
+	put_key(&key, ether.dst, skb->ifindex);
 	flow = bpf_map_lookup_elem(&flows, &key);
 	if (!flow || flow->peer == 0)
 		return TC_ACT_UNSPEC;
-	__builtin_memcpy(key.mac, ether.src, sizeof(key.mac));
-	source = bpf_map_lookup_elem(&flows, &key);
+	put_key(&own_key, ether.src, skb->ifindex);
+	source = bpf_map_lookup_elem(&flows, &own_key);
 	if (!source || source->peer != 0)
 		return TC_ACT_UNSPEC;
 	now = bpf_ktime_get_ns();
 	to = live_slot(flow, now);
+	if (!to)
+		return TC_ACT_UNSPEC;
+	APART;
 	from = live_slot(source, now);
+	if (!from)
+		return TC_ACT_UNSPEC;
+	APART;
 	p = bpf_map_lookup_elem(&peers, &flow->peer);
-	if (!to || !from || !p || !carries(skb, bpf_ntohs(ether.type), flow->mtu))
+	if (!p || !carries(skb, bpf_ntohs(ether.type), flow->mtu))
 		return TC_ACT_UNSPEC;
 	device = bpf_map_lookup_elem(&devices, &p->level);
 	if (!device || *device == 0 || !address_to(skb, p, flow->vni))
@@ -296,12 +327,14 @@ note_probe(struct __sk_buff *skb, __u32 peer)
 static __always_inline void
 note_source(struct __sk_buff *skb, const struct fastpath_member *m)
 {
-	struct fastpath_flow_key key = { .ifindex = m->ifindex };
+	struct fastpath_flow_key key = { 0 };
 	struct fastpath_flow *flow;
 	struct fastpath_slot *s;
+	__u8 mac[6];
 
-	if (bpf_skb_load_bytes(skb, offsetof(struct ether, src), key.mac, sizeof(key.mac)) < 0)
+	if (bpf_skb_load_bytes(skb, offsetof(struct ether, src), mac, sizeof(mac)) < 0)
 		return;
+	put_key(&key, mac, m->ifindex);
 	flow = bpf_map_lookup_elem(&flows, &key);
 	if (!flow || flow->peer != m->peer)
 		return;
@@ -313,10 +346,11 @@ note_source(struct __sk_buff *skb, const struct fastpath_member *m)
 static __always_inline int
 receive(struct __sk_buff *skb, enum level level)
 {
-	struct fastpath_member_key key = { .level = level,
-		.mark = level == LEVEL_NONE ? 0 : skb->mark };
+	struct fastpath_member_key key = { 0 };
 	struct fastpath_member *m;
 
+	PUT(key.mark, level == LEVEL_NONE ? 0 : skb->mark);
+	PUT(key.level, level);
 	if (!read_tunnel(skb, &key))
 		return DROP(clear);
 	m = bpf_map_lookup_elem(&members, &key);
