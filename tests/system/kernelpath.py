@@ -31,8 +31,7 @@ def path(host, other=None):
 
 
 def wait_path(host, wanted, other=None, deadline=10):
-    wait_until(lambda: path(host, other)[0] == wanted, deadline,
-               f"{host.name}: path {wanted}, now {path(host, other)}")
+    wait_until(lambda: path(host, other)[0] == wanted, deadline, f"{host.name}: path {wanted}")
 
 
 def join(hosts, suite="none", wait=True):
