@@ -339,7 +339,8 @@ event(void *arg, const struct kernel_event *ev)
 		return;
 	switch (ev->type) {
 	case KERNEL_BROKEN:
-		log_warnx("%s; repaired", ev->text);
+		if (offload_worth_a_line(o))
+			log_warnx("%s; repaired", ev->text);
 		break;
 	case KERNEL_DOWN:
 		log_warnx("all goes in software: %s", ev->text);

@@ -50,6 +50,7 @@ struct offload {
 	struct flows *flows;
 	struct monotime counted;
 	struct kernel_drops drops; /* as counted */
+	struct bucket lines;	   /* in the log: others may break things without end */
 };
 
 /*
@@ -59,6 +60,12 @@ struct offload {
 uint32_t request_begin(struct offload *o, const struct request *r);
 /* err of the call. 0, or err and the token is free again. */
 int request_end(struct offload *o, uint32_t token, int err);
+
+static inline bool
+offload_worth_a_line(struct offload *o)
+{
+	return bucket_take(&o->lines, 1, 20, o->now);
+}
 
 static inline void
 offload_kick(struct offload *o)

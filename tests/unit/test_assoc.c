@@ -652,6 +652,46 @@ rekey_moves_no_address(void **state)
 	sim_end(s);
 }
 
+/* Host 1 hears a dummy packet on that SA of host 0 from elsewhere. */
+static void
+hear_from(const struct endpoint *from, unsigned sa)
+{
+	struct packet *p = packet_get(s->hosts[0].pool);
+	struct sa_pair *pair = sim_assoc(s, 0, 1)->active;
+
+	assert_non_null(p);
+	memset(packet_append(p, 16), 0, 16);
+	assert_int_equal(esp_seal(&pair->out[sa].sa, p, ESP_NEXT_DUMMY), ESP_OK);
+	sim_inject(s, from, &s->hosts[1].ep, p->data, p->len);
+	packet_put(p);
+	sim_run(s, 50);
+}
+
+/* The last SA of several may be used by the other end's kernel, which knows nothing of addresses. */
+static void
+a_kernel_moves_no_address(void **state)
+{
+	struct endpoint elsewhere = sim_endpoint(10, 6, 6, 6, 1798);
+	uint64_t packets;
+	unsigned probes;
+
+	(void)state;
+	s = sim_new(1);
+	s->n_spis = 2;
+	sim_start(s, 0);
+	sim_start(s, 1);
+	sim_connect(s, 0, 1, true);
+	sim_run(s, 10000);
+	probes = s->hosts[1].probes;
+	packets = sim_assoc(s, 1, 0)->rx_packets;
+	hear_from(&elsewhere, 1);
+	assert_int_equal(sim_assoc(s, 1, 0)->rx_packets, packets + 1);
+	assert_int_equal(s->hosts[1].probes, probes);
+	hear_from(&elsewhere, 0);
+	assert_int_equal(s->hosts[1].probes, probes + 1);
+	sim_end(s);
+}
+
 int
 main(void)
 {
@@ -676,6 +716,7 @@ main(void)
 		cmocka_unit_test(peer_moves),
 		cmocka_unit_test(address_not_proven),
 		cmocka_unit_test(rekey_moves_no_address),
+		cmocka_unit_test(a_kernel_moves_no_address),
 	};
 
 	if (!noise_global_init() || !cipher_global_init())

@@ -170,6 +170,21 @@ test_ids_and_names(void **state)
 }
 
 static void
+test_offload(void **state)
+{
+	(void)state;
+	assert_int_equal(good("(v (id 2))", true).offload, OFFLOAD_AUTO);
+	assert_int_equal(good("(v (id 2) (offload off))", true).offload, OFFLOAD_OFF);
+	assert_true(good("(v (offload require))", false).has_offload);
+	prints("(vnet (id 97) (offload require))",
+	    "(vnet (id 0000:0000:0000:0000:0000:0000:0000:0097) (security none) (offload "
+	    "require))\n");
+	refused("(v (id 2) (offload yes))", true, "offload \"yes\": expected auto, off or require");
+	refused("(v (id 2) (offload off) (offload off))", true,
+	    "offload \"off\": expected only one offload");
+}
+
+static void
 test_mtu(void **state)
 {
 	(void)state;
@@ -241,6 +256,7 @@ main(void)
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_ids_and_names),
 		cmocka_unit_test(test_mtu),
+		cmocka_unit_test(test_offload),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_print_of_none_has_no_key),
