@@ -411,11 +411,12 @@ priv_kernel_new(struct loop *loop, struct priv_link *link, priv_kernel_tell_fn *
 	err = k->programs ? loop_watch(loop, &k->probes, fastpath_probes(k->programs), EPOLLIN,
 				probes_ready, k)
 			  : 0;
-	if (!err)
-		return k;
-	priv_kernel_free(k);
-	errno = -err;
-	return NULL;
+	if (err) {
+		snprintf(k->why_not, sizeof(k->why_not), "probes: %s", strerrordesc_np(-err));
+		fastpath_free(k->programs);
+		k->programs = NULL;
+	}
+	return k;
 }
 
 void
