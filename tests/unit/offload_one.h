@@ -248,7 +248,6 @@ begin(enum suite_id suite, enum offload_mode mode)
 	host.vnet->group = host.group;
 	host.vnet->tap = 1000;
 	host.group->vnets = 1;
-	host.group->refs++;
 	strcpy(host.groups.keys[0].name, "default");
 	host.groups.keys[0].id = 5;
 	host.groups.n_keys = 1;
@@ -275,6 +274,7 @@ end(void)
 	offload_free(host.o);
 	varp_free(host.varp);
 	vnets_fini(&host.vnets);
+	group_put(&host.groups, host.group);
 	grace_collect(&host.grace);
 	packet_pool_free(host.pool);
 }

@@ -46,7 +46,7 @@ test_shapes(void **state)
 		PRIV_REQUESTS(X)
 #undef X
 	};
-	static const uint8_t zero[sizeof(struct priv_answer) + 1];
+	static const uint8_t zero[IPC_BODY_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
