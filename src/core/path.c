@@ -329,8 +329,9 @@ way_failed(struct offload *o, struct path *p, const char *why, struct monotime n
 {
 	if (p->stage == PATH_USED) {
 		stats_count(STAT_KERNEL_FALLBACK);
-		log_info(
-		    "host %016" PRIx64 ": %s: %s", p->assoc->key.host_id, way_texts[p->way], why);
+		if (offload_worth_a_line(o))
+			log_info("host %016" PRIx64 ": %s: %s", p->assoc->key.host_id,
+			    way_texts[p->way], why);
 		if (monotime_diff_ms(now, p->since) > STEADY_MS)
 			p->retry_ms = 0;
 	}
@@ -508,8 +509,9 @@ sa_answered(struct offload *o, struct path *p, const struct request *r)
 static void
 path_refused(struct offload *o, struct path *p, const char *text)
 {
-	log_warnx(
-	    "host %016" PRIx64 ": the kernel cannot carry it: %s", p->assoc->key.host_id, text);
+	if (offload_worth_a_line(o))
+		log_warnx("host %016" PRIx64 ": the kernel cannot carry it: %s",
+		    p->assoc->key.host_id, text);
 	path_remove(o, p);
 	set_why(p, text);
 	back_off(p, o->now);

@@ -271,6 +271,7 @@ end(void)
 	host.a->active = NULL;
 	offload_assoc_gone(host.o, host.a);
 	assocs_fini(&host.as);
+	group_put(&host.groups, host.group);
 	offload_free(host.o);
 	varp_free(host.varp);
 	vnets_fini(&host.vnets);
