@@ -379,7 +379,10 @@ main(int argc, char **argv)
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	make_hosts();
-	failed = cmocka_run_group_tests_name("unsealed", tests, group_setup, group_teardown);
+	/* Where machines are slow, once must do. */
+	failed = getenv("VNET_SEALED")
+		     ? 0
+		     : cmocka_run_group_tests_name("unsealed", tests, group_setup, group_teardown);
 	pw = getpwnam(role_user(ROLE_ENGINE));
 	if (!pw) {
 		puts("no users of vnetd (systemd-sysusers): not run in its sandbox");

@@ -13,7 +13,8 @@ def program(name):
     if not path.exists():
         raise Skip(f"not built: {name}")
     done = subprocess.run([path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env=os.environ | {"VNET_NEEDS": "esp"}, check=False)
+                          env=os.environ | {"VNET_NEEDS": "esp", "VNET_SEALED": "1", "VNET_SLOW": "5"},
+                          check=False)
     assert done.returncode == 0, done.stdout
 
 
