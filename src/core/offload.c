@@ -134,7 +134,8 @@ offload_obstacle(const struct offload *o, const struct assoc *a)
 		return "no vnetd there";
 	if (!a->up || (a->group->suite->id != SUITE_NONE && a->active == NULL))
 		return "it is down";
-	if (!ipaddr_is_set(&a->local) || a->local.family != a->ep.ip.family)
+	if ((a->path == NULL || a->path->number == 0) &&
+	    (!ipaddr_is_set(&a->local) || a->local.family != a->ep.ip.family))
 		return "our address towards it is not known yet";
 	return group_obstacle(o, a->group);
 }

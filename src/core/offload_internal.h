@@ -88,6 +88,7 @@ struct path {
 	uint32_t number; /* in the kernel; 0: not there */
 	uint32_t serial;
 	struct ipaddr local, remote;
+	struct monotime elsewhere; /* since when its packets come to another address of ours */
 	/* Towards us */
 	unsigned waits;		       /* answers that must come before the other end may send */
 	bool members_due;	       /* a member is not in the kernel yet */

@@ -18,6 +18,7 @@
 #define PROBE_AGAIN_MS 700  /* without an answer, */
 #define PROBES	       3    /* so often */
 #define PATH_WAIT_MS   2000 /* for the first PATH of a host that has a kernel */
+#define ELSEWHERE_MS   3000 /* after which another address of ours is our address */
 #define RETRY_MIN_MS   30000
 #define RETRY_MAX_MS   600000
 #define STEADY_MS      60000 /* a way that held so long did not fail at once */
@@ -135,6 +136,7 @@ install(struct offload *o, struct path *p, struct monotime now)
 	p->members_due = true;
 	p->retry = (struct monotime){ 0 };
 	p->since = now;
+	p->elsewhere = (struct monotime){ 0 };
 }
 
 static void
@@ -447,6 +449,21 @@ path_get(struct assoc *a)
 	return a->path;
 }
 
+/* The other end may try another address of ours for a moment: that must not cost the path. */
+static bool
+addresses_changed(struct path *p, struct monotime now)
+{
+	const struct assoc *a = p->assoc;
+
+	if (!ipaddr_equal(&p->remote, &a->ep.ip))
+		return true;
+	if (ipaddr_equal(&p->local, &a->local))
+		p->elsewhere = (struct monotime){ 0 };
+	else if (!monotime_is_set(p->elsewhere))
+		p->elsewhere = now;
+	return monotime_is_set(p->elsewhere) && monotime_diff_ms(now, p->elsewhere) >= ELSEWHERE_MS;
+}
+
 struct monotime
 path_tick(struct offload *o, struct assoc *a, struct monotime now)
 {
@@ -455,8 +472,7 @@ path_tick(struct offload *o, struct assoc *a, struct monotime now)
 
 	if (p == NULL)
 		return (struct monotime){ 0 };
-	if (obstacle == NULL && p->number != 0 &&
-	    (!ipaddr_equal(&p->local, &a->local) || !ipaddr_equal(&p->remote, &a->ep.ip))) {
+	if (obstacle == NULL && p->number != 0 && addresses_changed(p, now)) {
 		path_remove(o, p);
 		return now;
 	}

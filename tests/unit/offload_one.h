@@ -275,7 +275,6 @@ end(void)
 	offload_free(host.o);
 	varp_free(host.varp);
 	vnets_fini(&host.vnets);
-	group_put(&host.groups, host.group);
 	grace_collect(&host.grace);
 	packet_pool_free(host.pool);
 }

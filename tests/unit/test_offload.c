@@ -322,6 +322,12 @@ address_changes(void **state)
 	(void)state;
 	begin_used();
 	use_flow();
+	host.a->local = ipaddr_v4(0xc0000204); /* for a moment */
+	run(1500);
+	hear_seen();
+	host.a->local = ipaddr_v4(0xc0000201);
+	run(10);
+	assert_string_equal(offload_path_name(host.a), "kernel esp");
 	host.a->ep.ip = ipaddr_v4(0xc0000203);
 	run(10);
 	assert_false(alive(1));
@@ -332,6 +338,13 @@ address_changes(void **state)
 	run(10);
 	hear_seen();
 	assert_string_equal(offload_path_name(host.a), "kernel esp");
+	host.a->local = ipaddr_v4(0xc0000204); /* for good */
+	for (int i = 0; i < 5; i++) {
+		run(1000);
+		hear_seen();
+	}
+	assert_int_equal(asked("no peer 2"), 1);
+	assert_int_equal(asked("peer 3"), 1);
 	end();
 }
 
