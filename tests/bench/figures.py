@@ -65,6 +65,8 @@ def judge(run):
         line("TCP, conf with OpenSSL only to {} (best encrypted layer-2 peer)",
              ratio(results, "tcp", "vnetd conf, OpenSSL only", encrypted), 4),
     ]
+    found.append(line("TCP, none through the kernel to {}",
+                      ratio(results, "tcp", "vnetd none, kernel", ["kernel VXLAN"]), 0.8))
     for level in "conf", "none":
         found += [line(f"64-byte packets/s, {level} to {{}} (best layer-2 peer)",
                        ratio(results, "kpps", f"vnetd {level}", layer2), 4),

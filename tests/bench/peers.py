@@ -6,6 +6,7 @@ MTU are given to it here. Its decorator says what it is, and what programs it ne
 """
 
 import dataclasses
+import json
 import pathlib
 import re
 import shutil
@@ -58,6 +59,11 @@ class End(vnettest.Host):
         super().__init__(net, name)
         self.number, self.dev, self.inner = number, "eth0", ADDRESSES[number - 1]
         self.addr4, self.vnetd = f"192.0.2.{number}", None
+
+    def in_kernel(self):
+        peers = json.loads(self.vn("peers", "-j").stdout)
+        paths = [a["path"] for peer in peers for a in peer.get("association", [])]
+        return paths and all(path.startswith("kernel") for path in paths)
 
     def vnetd_argv(self, *args):
         argv = super().vnetd_argv(*args)
@@ -115,6 +121,9 @@ class Pair(vnettest.Net):
             end.ip("link", "set", dev, "up")
         # fastd begins anew after 20 s when two first handshakes have crossed.
         wait_until(lambda: self.a.ping(address), 45, f"{chosen.name}: ping")
+        if chosen.what == "vnetd" and self.a.offload != "off":
+            wait_until(lambda: all(end.in_kernel() for end in self.ends), 10,
+                       f"{chosen.name}: in the kernel")
         return address
 
     def pids(self):
@@ -140,16 +149,18 @@ def kernel_vxlan(pair):
 # vnetd
 
 
+@peer("vnetd none, kernel", "vnetd", "-s", "none", offload="require")
 @peer("vnetd conf, OpenSSL only", "vnetd", "-s", "conf", openssl=True)
 @peer("vnetd aes128gcm", "vnetd", "--suite", "aes128gcm")
 @peer("vnetd conf", "vnetd", "-s", "conf")
 @peer("vnetd auth", "vnetd", "-s", "auth")
 @peer("vnetd none", "vnetd", "-s", "none")
-def vnetd(pair, *level, openssl=False):
+def vnetd(pair, *level, openssl=False, offload="off"):
     if openssl and not OPENSSL_ONLY:
         raise Skip("no build without libipsec-mb")
     for end in pair.ends:
         end.vnetd = OPENSSL_ONLY / "vnetd" if openssl else None
+        end.offload = offload
         end.start()
         end.vn("vnet-create", *level, VNET[0])
     return VNET[1]
