@@ -251,8 +251,9 @@ const struct engine engine_ipsec_mb = { keys_new, keys_free, cbc, mac, gcm };
 /*
  * Measured with the library's code for SSE, AVX2 and AVX-512 and OpenSSL's with and without SHA
  * instructions. Few packets waste lanes; of HMAC against those instructions, and of CBC encryption
- * against OpenSSL's lanes, it takes longer to pay. CBC decryption and GCM need no second packet to
- * be faster here.
+ * against OpenSSL's lanes, it takes longer to pay. GCM needs no second packet to be faster here. Nor
+ * does CBC decryption in a loop; but a packet that comes alone finds the processor idle, and widest
+ * registers take so long to wake that its round trip is a quarter longer.
  */
 struct engine_least
 ipsec_mb_least(const struct suite *s)
@@ -260,5 +261,5 @@ ipsec_mb_least(const struct suite *s)
 	bool sha1 = s->auth_key_len == IMB_SHA1_DIGEST_SIZE_IN_BYTES;
 	size_t mac = (mine->mgr->features & IMB_FEATURE_SHANI) == 0 ? 3 : sha1 ? 5 : 10;
 
-	return (struct engine_least){ .encrypt = 8, .decrypt = 1, .mac = mac, .gcm = 1 };
+	return (struct engine_least){ .encrypt = 8, .decrypt = 4, .mac = mac, .gcm = 1 };
 }
