@@ -134,13 +134,13 @@ load_rt(struct rule *r, uint32_t key)
 }
 
 static void
-load_transport(struct rule *r, uint32_t offset)
+load_transport(struct rule *r, uint32_t offset, uint32_t len)
 {
 	begin_expression(r, "payload");
 	put(r, NFTA_PAYLOAD_DREG, NFT_REG_1);
 	put(r, NFTA_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
 	put(r, NFTA_PAYLOAD_OFFSET, offset);
-	put(r, NFTA_PAYLOAD_LEN, sizeof(uint16_t));
+	put(r, NFTA_PAYLOAD_LEN, len);
 	end_expression(r);
 }
 
@@ -197,7 +197,8 @@ drop(struct rule *r)
 }
 
 static void
-begin_rule(struct rule *r, struct nftnl_batch *b, const char *table, const char *chain)
+begin_rule(
+    struct rule *r, struct nftnl_batch *b, const char *table, const char *chain, uint8_t protocol)
 {
 	struct nlmsghdr *nlh = begin_nft(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
 
@@ -206,7 +207,7 @@ begin_rule(struct rule *r, struct nftnl_batch *b, const char *table, const char 
 	mnl_attr_put_strz_check(nlh, ROOM(nlh, b), NFTA_RULE_CHAIN, chain);
 	r->list = mnl_attr_nest_start_check(nlh, ROOM(nlh, b), NFTA_RULE_EXPRESSIONS);
 	load_meta(r, NFT_META_L4PROTO);
-	demand_u8(r, IPPROTO_UDP);
+	demand_u8(r, protocol);
 }
 
 static void
@@ -224,10 +225,10 @@ add_output_rule(struct nftnl_batch *b, const char *table, uint16_t port)
 {
 	struct rule r;
 
-	begin_rule(&r, b, table, "output");
-	load_transport(&r, 0);
+	begin_rule(&r, b, table, "output", IPPROTO_UDP);
+	load_transport(&r, 0, 2);
 	demand_port(&r, port);
-	load_transport(&r, 2);
+	load_transport(&r, 2, 2);
 	demand_port(&r, port);
 	load_rt(&r, NFT_RT_XFRM);
 	demand_u8(&r, 0);
@@ -240,11 +241,31 @@ add_input_rule(struct nftnl_batch *b, const char *table, uint16_t port)
 {
 	struct rule r;
 
-	begin_rule(&r, b, table, "input");
-	load_transport(&r, 2);
+	begin_rule(&r, b, table, "input", IPPROTO_UDP);
+	load_transport(&r, 2, 2);
 	demand_port(&r, port);
 	load_meta(&r, NFT_META_SECPATH);
 	demand_u8(&r, 0);
+	end_rule(&r);
+}
+
+/*
+ * icmp type destination-unreachable, quoting udp dport PORT: counter drop. Where an SA has opened a
+ * packet for a device that is gone, the kernel sends it back to be read by all.
+ */
+static void
+add_quote_rule(struct nftnl_batch *b, const char *table, uint16_t port, bool ipv6)
+{
+	const uint32_t quoted = 8, ip_len = ipv6 ? 40 : 20, protocol_at = ipv6 ? 6 : 9;
+	struct rule r;
+
+	begin_rule(&r, b, table, "output", ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+	load_transport(&r, 0, 1);
+	demand_u8(&r, ipv6 ? 1 : 3);
+	load_transport(&r, quoted + protocol_at, 1);
+	demand_u8(&r, IPPROTO_UDP);
+	load_transport(&r, quoted + ip_len + 2, 2);
+	demand_port(&r, port);
 	end_rule(&r);
 }
 
@@ -266,6 +287,8 @@ nftnl_add_barrier(struct nftnl_batch *b, const char *table, const uint16_t *port
 	for (size_t i = 0; i < n_ports; i++) {
 		add_output_rule(b, table, ports[i]);
 		add_input_rule(b, table, ports[i]);
+		add_quote_rule(b, table, ports[i], false);
+		add_quote_rule(b, table, ports[i], true);
 	}
 }
 

@@ -72,9 +72,10 @@ take_down(struct priv_kernel *k)
 	priv_flows_close(k);
 	if (!priv_path_is_locked(k))
 		return;
-	priv_path_close(k);
+	/* SAs first: what they open finds its device, or an ICMP error would quote it in clear. */
 	if (k->xfrm.requests)
 		priv_xfrm_sweep(k->xfrm.requests);
+	priv_path_close(k);
 	if (k->nft.requests)
 		priv_path_sweep_barrier(k->nft.requests);
 	priv_path_unlock(k);
@@ -300,9 +301,9 @@ open_path(struct priv_kernel *k, struct priv_answer *a)
 
 	if (err)
 		return err;
-	priv_path_sweep(k->route.requests);
 	if (k->xfrm.requests)
 		priv_xfrm_sweep(k->xfrm.requests);
+	priv_path_sweep(k->route.requests);
 	if (k->nft.requests)
 		priv_path_sweep_barrier(k->nft.requests);
 	if (k->secured)
@@ -440,10 +441,10 @@ priv_kernel_remove_left(void)
 		       *xfrm = netlink_new(NETLINK_XFRM, 0);
 	int err = route ? 0 : -errno;
 
-	if (route)
-		priv_path_sweep(route);
 	if (xfrm)
 		priv_xfrm_sweep(xfrm);
+	if (route)
+		priv_path_sweep(route);
 	if (nft)
 		priv_path_sweep_barrier(nft);
 	netlink_free(route);

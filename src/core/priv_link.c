@@ -222,8 +222,11 @@ configure(struct priv_link *l, const struct priv_tap_open *q, struct priv_answer
 
 	if (err)
 		return err;
-	err = set_link(l, &(struct rtnl_change){
-			      .ifindex = link.ifindex, .mac = &q->mac, .mtu = q->mtu, .up = true });
+	/* The same address set again makes the kernel forget its neighbours there. */
+	err = set_link(l, &(struct rtnl_change){ .ifindex = link.ifindex,
+			      .mac = mac_equal(&link.mac, &q->mac) ? NULL : &q->mac,
+			      .mtu = q->mtu,
+			      .up = true });
 	if (err)
 		return failed(l, a, err, "cannot set up TAP \"%s\"", q->ifname);
 	a->ifindex = link.ifindex;

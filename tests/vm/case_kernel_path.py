@@ -240,6 +240,25 @@ def test_devices(net):
     survives(net, delete)
 
 
+@case(limit=60)
+def test_quotes(net):
+    """What an SA still opens when its device is gone is not sent back in an ICMP error."""
+    a, b = pair(net)
+    uses_kernel(a, B)
+    wire = Wire(net)
+    noise(a, B)
+    b.kill("priv", signal.SIGSTOP)      # nothing is put back
+    b.ip("link", "delete", "vnet-conf")
+
+    def dropped():
+        rules = b.run("nft", "list", "table", "inet", "vnetd").stdout
+        return any("destination-unreachable" in rule and "packets 0 " not in rule
+                   for rule in rules.splitlines())
+    wait_until(dropped, 5, "ICMP errors that are not sent")
+    assert not wire.clear(), wire.clear()[0]
+    b.kill("priv", signal.SIGCONT)
+
+
 @case(limit=180)
 def test_kills(net):
     """kill -9 of each process, and a restart."""
