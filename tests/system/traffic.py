@@ -81,6 +81,7 @@ class Stream:
 def transfer(sender, receiver, address, data, port=7000):
     """Sends it by TCP to an address of the receiver, which must get it unaltered."""
     listener = receiver.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((address, port))
     listener.listen()
     out = sender.socket(socket.AF_INET, socket.SOCK_STREAM)
