@@ -22,7 +22,8 @@ CACHE = ROOT / "build" / "vm"
 KERNEL = "linux-image-cloud-amd64"
 MEMORY_MB = 1024
 BROKEN = 125        # exit status when there was no machine, or it ended without one
-PROGRAMS = ("/usr/bin/python3", "bridge", "busybox", "ethtool", "ip", "nft", "ping", "sh", "tc")
+PROGRAMS = ["/usr/bin/python3", "bridge", "busybox", "ethtool", "ip", "nft", "ping", "sh", "tc"]
+TREES = ["system", "vm"]                    # of tests/
 TESTS = ("tests/system/test_kernel",)       # of the build; one that is not there is no trouble
 MODULES = (
     "virtio_pci", "virtio_console",                         # how it talks to us
@@ -192,7 +193,7 @@ def make_disk(path, modules, build, command):
     for program in ours:
         disk.file(program, f"vnet/build/{program.relative_to(build)}")
     disk.file(ROOT / "tests" / "harness.py", "vnet/tests/harness.py")
-    for name in "system", "vm":
+    for name in TREES:
         disk.tree(ROOT / "tests" / name, f"vnet/tests/{name}")
     disk.file(HERE / "init", "init")
     disk.write("command", command.encode())
