@@ -20,7 +20,7 @@ struct packet_shelf {
 struct packet_pool {
 	size_t count;
 	size_t n_out; /* in use */
-	struct packet_shelf parts, small, large;
+	struct packet_shelf parts, small, medium, large;
 };
 
 static bool
@@ -56,6 +56,7 @@ packet_pool_new(size_t count)
 	pool->count = count;
 	if (!shelf_init(&pool->parts, pool, 0) ||
 	    !shelf_init(&pool->small, pool, SIZE_WITH(PACKET_SMALL_ROOM)) ||
+	    !shelf_init(&pool->medium, pool, SIZE_WITH(PACKET_MEDIUM_ROOM)) ||
 	    !shelf_init(&pool->large, pool, SIZE_WITH(PACKET_ROOM))) {
 		packet_pool_free(pool);
 		return NULL;
@@ -70,6 +71,7 @@ packet_pool_free(struct packet_pool *pool)
 		return;
 	shelf_fini(&pool->parts);
 	shelf_fini(&pool->small);
+	shelf_fini(&pool->medium);
 	shelf_fini(&pool->large);
 	free(pool);
 }
@@ -123,7 +125,9 @@ packet_get(struct packet_pool *pool)
 struct packet *
 packet_get_for(struct packet_pool *pool, size_t n)
 {
-	return take_empty(n <= PACKET_SMALL_ROOM ? &pool->small : &pool->large);
+	return take_empty(n <= PACKET_SMALL_ROOM    ? &pool->small
+			  : n <= PACKET_MEDIUM_ROOM ? &pool->medium
+						    : &pool->large);
 }
 
 struct packet *

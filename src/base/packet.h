@@ -4,7 +4,7 @@
 /*
  * Packet buffers from a pool: one allocation at start, none per packet. A packet is a window (data,
  * len) in a buffer with room in front for all headers we ever push and behind for ESP's trailer, so
- * nothing is copied on the way. Buffers are of two sizes, since what is small and close together
+ * nothing is copied on the way. Buffers are of three sizes, since what is small and close together
  * stays in the caches; a part of a packet needs none. Single thread.
  */
 
@@ -24,6 +24,8 @@
 #define PACKET_SIZE (PACKET_HEADROOM + PACKET_ROOM + PACKET_TAILROOM)
 /* A frame of the usual MTU. */
 #define PACKET_SMALL_ROOM 1600
+/* The same where the underlay takes 9000 bytes. */
+#define PACKET_MEDIUM_ROOM 9216
 
 /*
  * For arrays as large as a batch, of which no more is read than was written: cleared first, as our
@@ -76,6 +78,6 @@ uint8_t *packet_append(struct packet *p, size_t n);
 bool packet_trim(struct packet *p, size_t n);
 /*
  * Where received bytes go: sets data to the start after the headroom, len 0; *room is what fits
- * (PACKET_ROOM, or PACKET_SMALL_ROOM).
+ * (PACKET_ROOM, or that of its size).
  */
 uint8_t *packet_reset(struct packet *p, size_t *room);

@@ -60,9 +60,13 @@ test_small(void **state)
 	assert_null(packet_append(small, 1));
 	assert_non_null(packet_push(small, PACKET_HEADROOM));
 
-	p = packet_get_for(pool, PACKET_SMALL_ROOM + 1);
+	p = packet_get_for(pool, PACKET_MEDIUM_ROOM + 1);
 	packet_reset(p, &room);
 	assert_int_equal(room, PACKET_ROOM);
+	packet_put(p);
+	p = packet_get_for(pool, PACKET_SMALL_ROOM + 1);
+	packet_reset(p, &room);
+	assert_int_equal(room, PACKET_MEDIUM_ROOM);
 	assert_int_equal(packet_pool_available(pool), 0);
 	assert_null(packet_get_for(pool, 1));
 
