@@ -111,7 +111,7 @@ print_kernel(const struct sxp *first)
 
 		if (!sxp_is_list(e) || strcmp(sxp_name(e), "offload") != 0)
 			continue;
-		printf("\n%-*s%s: %s, %s associations, %s flows%s%s\n", LABEL_WIDTH, "offload",
+		printf("\n%-*s%s: %s, associations %s, flows %s%s%s\n", LABEL_WIDTH, "offload",
 		    said(e, "mode"), said(e, "state"), said(e, "paths"), said(e, "flows"),
 		    reason ? "; " : "", reason ? reason : "");
 	}

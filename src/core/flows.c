@@ -163,6 +163,37 @@ delete_due(struct offload *o)
 	}
 }
 
+/* What went by the slot since it was looked at. */
+static struct offload_count
+slot_news(struct flow *f, const struct kernel_slot *now)
+{
+	struct offload_count n = { now->tx_packets - f->seen.tx_packets,
+		now->tx_bytes - f->seen.tx_bytes, now->rx_packets - f->seen.rx_packets,
+		now->rx_bytes - f->seen.rx_bytes };
+
+	f->seen = *now;
+	return n;
+}
+
+/* Counts where frames of the engine are counted. */
+static struct offload_count
+count_news(struct offload *o, struct flow *f)
+{
+	struct kernel_slot slot = o->flows->slots[slot_of(o->flows, f)];
+	struct offload_count n = slot_news(f, &slot);
+	struct member *m = f->member;
+
+	if (m == NULL)
+		return n;
+	stats_add(STAT_KERNEL_TX, n.tx_packets);
+	stats_add(STAT_KERNEL_RX, n.rx_packets);
+	m->assoc->tx_packets += n.tx_packets;
+	m->assoc->tx_bytes += n.tx_bytes;
+	m->assoc->rx_packets += n.rx_packets;
+	m->assoc->rx_bytes += n.rx_bytes;
+	return n;
+}
+
 /* Nothing goes by it from now on. */
 static void
 flow_drop(struct offload *o, struct flow *f)
@@ -170,6 +201,7 @@ flow_drop(struct offload *o, struct flow *f)
 	struct flows *fs = o->flows;
 
 	slot_expire(&fs->slots[slot_of(fs, f)], 0);
+	(void)count_news(o, f);
 	table_remove(&fs->table, &f->node);
 	if (f->member == NULL)
 		fs->sources--;
@@ -316,6 +348,7 @@ flows_stop(struct offload *o)
 
 		slot_expire(&fs->slots[i], 0);
 		if (f->state == FLOW_SETTING || f->state == FLOW_SET) {
+			(void)count_news(o, f);
 			table_remove(&fs->table, &f->node);
 			if (f->member != NULL && f->member->assoc->path != NULL)
 				f->member->assoc->path->flows--;
@@ -407,24 +440,11 @@ offload_device_gone(struct offload *o, struct vnet *v)
 
 /* --- time --- */
 
-/* What went by the slot since it was looked at. */
-static struct offload_count
-slot_news(struct flow *f, const struct kernel_slot *now)
-{
-	struct offload_count n = { now->tx_packets - f->seen.tx_packets,
-		now->tx_bytes - f->seen.tx_bytes, now->rx_packets - f->seen.rx_packets,
-		now->rx_bytes - f->seen.rx_bytes };
-
-	f->seen = *now;
-	return n;
-}
-
-/* Counts where frames of the engine are counted, and is news for VARP as they are. */
+/* What the kernel carried is news for VARP, as frames of the engine are. */
 static void
 feed_back(struct offload *o, struct flow *f)
 {
-	struct kernel_slot slot = o->flows->slots[slot_of(o->flows, f)];
-	struct offload_count n = slot_news(f, &slot);
+	struct offload_count n = count_news(o, f);
 	struct member *m = f->member;
 
 	if (n.tx_packets > 0 || n.rx_packets > 0)
@@ -434,12 +454,6 @@ feed_back(struct offload *o, struct flow *f)
 			varp_local_frame(o->setup.varp, f->key.vni, &f->key.mac, o->now);
 		return;
 	}
-	stats_add(STAT_KERNEL_TX, n.tx_packets);
-	stats_add(STAT_KERNEL_RX, n.rx_packets);
-	m->assoc->tx_packets += n.tx_packets;
-	m->assoc->tx_bytes += n.tx_bytes;
-	m->assoc->rx_packets += n.rx_packets;
-	m->assoc->rx_bytes += n.rx_bytes;
 	if (n.rx_packets > 0)
 		varp_remote_frame(
 		    o->setup.varp, f->key.vni, m->key.host_id, m, &f->key.mac, o->now);

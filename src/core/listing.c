@@ -286,8 +286,7 @@ command_varp_list(struct request *r)
 	sxp_out_open(r->out, "varp");
 	sxp_out_open(r->out, "device");
 	for (size_t i = 0; i < linkmon_count(e->links); i++)
-		if (linkmon_at(e->links, i)->multicast && linkmon_at(e->links, i)->up &&
-		    vnet_by_ifindex(&e->vnets, linkmon_at(e->links, i)->ifindex) == NULL)
+		if (vnetctl_finds_by(e, linkmon_at(e->links, i)))
 			sxp_out_atom(r->out, linkmon_at(e->links, i)->name);
 	sxp_out_close(r->out);
 	sxp_out_kv(r->out, "mcast_addr", ipaddr_format(&e->config.group, addr));

@@ -75,6 +75,12 @@ is_underlay(const struct engine *e, const struct linkmon_link *l)
 	return false;
 }
 
+bool
+vnetctl_finds_by(const struct engine *e, const struct linkmon_link *l)
+{
+	return l->multicast && is_underlay(e, l);
+}
+
 static uint32_t
 underlay_mtu(const struct engine *e)
 {
@@ -434,7 +440,7 @@ vnetctl_links_changed(struct engine *e)
 	for (size_t i = 0; i < linkmon_count(e->links) && n < TRANSPORT_IFS_MAX; i++) {
 		const struct linkmon_link *l = linkmon_at(e->links, i);
 
-		if (l->multicast && is_underlay(e, l))
+		if (vnetctl_finds_by(e, l))
 			ifs[n++] = l->ifindex;
 	}
 	if (transport_set_interfaces(e->transport, ifs, n) || moved)

@@ -16,6 +16,7 @@
 struct assoc;
 struct engine;
 struct ipaddr;
+struct linkmon_link;
 struct vnet;
 
 #define VNETCTL_ERROR_MAX 320
@@ -48,5 +49,7 @@ void vnetctl_device_lost(struct engine *e, struct vnet *v, int err);
 void vnetctl_keep_all(struct engine *e);
 /* Tries devices that could not be made again. */
 struct monotime vnetctl_tick(struct engine *e, struct monotime now);
+/* Is the group heard there, and told who we are? */
+bool vnetctl_finds_by(const struct engine *e, const struct linkmon_link *l);
 /* An address of ours on the underlay, for people; one that is not set if there is none. */
 const struct ipaddr *vnetctl_own_address(const struct engine *e);

@@ -59,8 +59,10 @@ def test_goes_away(net):
     a, b = pair(net)
     with Connection(a, b, B) as connection:
         uses_kernel(a, B)
+        sent = sum(flows(a).values())
         a.vn("offload", "off")
         assert path(a)[0] == "software"
+        assert a.stats()["kernel_tx"] >= sent       # nothing is forgotten
         assert a.vn_json("offload")[0]["state"] == "off"
         assert connection.flowing() < 2
         wait_path(b, "software")

@@ -294,7 +294,7 @@ PROCESS  PID  RESTARTS  SANDBOX
 priv      13         0  seccomp
 engine    14         2  -
 
-offload       auto: running, 1 associations, 2 flows; barred
+offload       auto: running, associations 1, flows 2; barred
 
 KERNEL     ABLE  REASON
 vxlan      yes   -
