@@ -286,8 +286,8 @@ settle_keys(struct reading *r, const struct sxp *e)
 static bool
 read_all(struct reading *r, const struct sxp *e, bool stored)
 {
-	if (strcmp(sxp_name(e), "sa") != 0)
-		return form_fail(r->err, e, "found no (sa ..)");
+	if (sxp_name(e)[0] == '\0')
+		return form_fail(r->err, e, "found a form without a name");
 	strcpy(r->s->key, KEY_DEFAULT);
 	for (const struct sxp *form = sxp_args(e); form; form = form->next)
 		if (!read_field(r, e, form, stored))

@@ -39,7 +39,7 @@ const char *const fuzz_classes[] = {
 	"unknown key",
 	"more than 32 bits",
 	"found an atom",
-	"found no (sa ..)",
+	"found a form without a name",
 	"no ",
 	NULL,
 };
