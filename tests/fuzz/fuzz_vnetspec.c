@@ -22,6 +22,7 @@ const char *const fuzz_classes[] = {
 	"expected the name of a bridge",
 	"the name of the vnet's device",
 	"expected none, auth or conf",
+	"expected auto, off or require",
 	"expected one of null-sha1",
 	"level none has no suite",
 	"a suite of level",
