@@ -31,7 +31,7 @@
 #define KERNEL_PROBE_TYPE 0x88b5 /* IEEE 802, for local use */
 
 /* Suites come behind, as KERNEL_SUITE + enum suite_id. */
-enum kernel_ability { KERNEL_VXLAN, KERNEL_BPF, KERNEL_NFT, KERNEL_DUMMY, KERNEL_SUITE };
+enum kernel_ability { KERNEL_VXLAN, KERNEL_BPF, KERNEL_NFT, KERNEL_TAP, KERNEL_SUITE };
 #define KERNEL_ABILITIES (KERNEL_SUITE + SUITE_COUNT)
 
 struct kernel_finding {

@@ -54,7 +54,7 @@ offload_ability_name(unsigned ability)
 	static const char *const names[] = { [KERNEL_VXLAN] = "vxlan",
 		[KERNEL_BPF] = "bpf",
 		[KERNEL_NFT] = "nftables",
-		[KERNEL_DUMMY] = "dummy" };
+		[KERNEL_TAP] = "tap" };
 
 	return ability < KERNEL_SUITE ? names[ability] : suite_by_id(ability - KERNEL_SUITE)->name;
 }
@@ -64,7 +64,7 @@ static int
 missing(const struct offload *o, enum suite_id suite)
 {
 	static const enum kernel_ability needed[] = { KERNEL_VXLAN, KERNEL_BPF, KERNEL_NFT,
-		KERNEL_DUMMY };
+		KERNEL_TAP };
 	size_t n = suite == SUITE_NONE ? 2 : 4;
 
 	for (size_t i = 0; i < n; i++)

@@ -150,7 +150,7 @@ judge_none(struct kernel_finding *found)
 {
 	const struct kernel_finding *missing = !found[KERNEL_BPF].able	   ? &found[KERNEL_BPF]
 					       : !found[KERNEL_VXLAN].able ? &found[KERNEL_VXLAN]
-									   : &found[KERNEL_DUMMY];
+									   : &found[KERNEL_TAP];
 
 	found[KERNEL_SUITE + SUITE_NONE] = *missing;
 }
@@ -176,7 +176,7 @@ priv_kernel_find(struct priv_kernel *k, struct priv_found *out)
 		found[KERNEL_BPF].able = false;
 		memcpy(found[KERNEL_BPF].reason, k->why_not, sizeof(k->why_not));
 	}
-	try_tap(&found[KERNEL_DUMMY]);
+	try_tap(&found[KERNEL_TAP]);
 	nft = netlink_new(NETLINK_NETFILTER, 0);
 	if (nft)
 		try_barrier(nft, &found[KERNEL_NFT]);

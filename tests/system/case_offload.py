@@ -170,7 +170,7 @@ def test_off_and_required(net):
     assert a.ping(B)
     a.vn("vnet-set", "--offload", "require", VNET)
     wait_path(a, "kernel vxlan", deadline=40)
-    lacking = why_not(a, "nftables", "dummy", "aes128-sha1")
+    lacking = why_not(a, "nftables", "tap", "aes128-sha1")
     done = a.vn("vnet-create", "-s", "conf", "--offload", "require", "98", check=False)
     assert (done.returncode != 0) == bool(lacking), done
     if lacking:

@@ -16,7 +16,7 @@ def why_not(host, *abilities):
 
 
 def need_kernel(host, suite=None):
-    missing = why_not(host, "vxlan", "bpf", *(["nftables", "dummy", suite] if suite else []))
+    missing = why_not(host, "vxlan", "bpf", *(["nftables", "tap", suite] if suite else []))
     if missing:
         raise Skip(f"the kernel lacks {missing}")
 
@@ -74,7 +74,7 @@ def traces(host):
     """What vnetd makes in the kernel for it."""
     links = {row["ifname"] for row in json.loads(
         host.ip("-d", "-j", "link", "show").stdout)
-        if row.get("linkinfo", {}).get("info_kind") in ("vxlan", "dummy")}
+        if row["ifname"].startswith("vnet-")}
     nft = host.run("nft", "list", "ruleset", check=False).stdout
     states = host.ip("xfrm", "state", check=False).stdout
     policies = host.ip("xfrm", "policy", check=False).stdout

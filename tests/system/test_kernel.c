@@ -15,7 +15,7 @@
 static void
 test_find(void **state)
 {
-	static const char *const names[] = { "vxlan", "bpf", "nft", "dummy" };
+	static const char *const names[] = { "vxlan", "bpf", "nft", "tap" };
 	struct host *h = &hosts[0];
 
 	(void)state;
