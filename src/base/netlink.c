@@ -223,6 +223,18 @@ hear(void *arg, const struct nlmsghdr *nlh)
 	memcpy(r->n->text, end.text, sizeof(end.text));
 }
 
+struct nlmsghdr *
+netlink_begin(void *buf, size_t size, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *nlh;
+
+	memset(buf, 0, size);
+	nlh = mnl_nlmsg_put_header(buf);
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = flags;
+	return nlh;
+}
+
 int
 netlink_request(struct netlink *n, struct nlmsghdr *nlh, netlink_fn *each, void *arg)
 {

@@ -31,6 +31,9 @@ uint32_t netlink_port(const struct netlink *n);
 /* What the kernel said (extended acknowledgement) to the last request, or "". */
 const char *netlink_text(const struct netlink *n);
 
+/* A request without body in size bytes, which are zeroed. */
+struct nlmsghdr *netlink_begin(void *buf, size_t size, uint16_t type, uint16_t flags);
+
 /*
  * Sends nlh (sequence number, port and flags are filled in) and waits for its end: 0 or the
  * kernel's -errno. What comes before the end, and events on a socket that has groups, goes to each

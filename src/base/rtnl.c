@@ -7,6 +7,8 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "netlink.h"
+
 /* --- parsing --- */
 
 /* Attributes by type, the last of each; those above max are none of ours. */
@@ -219,13 +221,7 @@ rtnl_parse(const struct nlmsghdr *nlh, struct rtnl_msg *out)
 static struct nlmsghdr *
 begin(struct rtnl_request *r, uint16_t type, uint16_t flags)
 {
-	struct nlmsghdr *nlh;
-
-	memset(r, 0, sizeof(*r));
-	nlh = mnl_nlmsg_put_header(r->b);
-	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = flags;
-	return nlh;
+	return netlink_begin(r->b, sizeof(r->b), type, flags);
 }
 
 static struct nlmsghdr *

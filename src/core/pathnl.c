@@ -10,6 +10,8 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "base/netlink.h"
+
 #define MTU	      65485 /* the largest that a VXLAN device takes: it is not for it to refuse */
 #define PROTOCOL      118   /* whose routes these are; "v" */
 #define LAST_METRIC   UINT32_MAX
@@ -22,13 +24,7 @@
 static struct nlmsghdr *
 begin(struct pathnl_request *r, uint16_t type, uint16_t flags)
 {
-	struct nlmsghdr *nlh;
-
-	memset(r, 0, sizeof(*r));
-	nlh = mnl_nlmsg_put_header(r->b);
-	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = flags;
-	return nlh;
+	return netlink_begin(r->b, sizeof(r->b), type, flags);
 }
 
 /* --- devices --- */

@@ -6,6 +6,8 @@
 #include <linux/xfrm.h>
 #include <string.h>
 
+#include "base/netlink.h"
+
 #define PRIORITY 1 /* smaller comes first */
 #define ALG_MAX	 SUITE_KEYMAT_MAX
 /* A peer behind NAT whose port changes is told of once in so many seconds. */
@@ -19,13 +21,7 @@
 static struct nlmsghdr *
 begin(struct xfrmnl_request *r, uint16_t type, uint16_t flags)
 {
-	struct nlmsghdr *nlh;
-
-	memset(r, 0, sizeof(*r));
-	nlh = mnl_nlmsg_put_header(r->b);
-	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = flags;
-	return nlh;
+	return netlink_begin(r->b, sizeof(r->b), type, flags);
 }
 
 static xfrm_address_t
