@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Between offload.c, path.c and flows.c only. */
+/* Between offload.c, path*.c and flows.c only. */
 
 #include "core/offload.h"
 
@@ -75,12 +75,27 @@ offload_kick(struct offload *o)
 
 /* --- path.c --- */
 
+#define TRY_MS 300 /* between the probes of a way that is new, */
+#define TRIES  4   /* so many */
+
 enum path_way { PATH_SOFTWARE, PATH_ESP, PATH_UDP, PATH_MIXED, PATH_VXLAN };
 enum path_stage {
 	PATH_IDLE,
 	PATH_ADDING,  /* the SA is being added */
 	PATH_PROBING, /* and tried */
 	PATH_USED
+};
+
+/* Of a way that is better than the one in use, beside it: path_trial.c */
+struct path_trial {
+	uint32_t number;   /* in the kernel; 0: none goes on */
+	enum path_way way; /* the last one tried */
+	bool works;	   /* the next pair takes it */
+	uint64_t nonce;
+	unsigned unanswered;
+	struct monotime probe_due;
+	struct monotime due; /* new keys for the next one; not set: not known yet */
+	int64_t wait_ms;
 };
 
 struct path {
@@ -110,6 +125,7 @@ struct path {
 	uint16_t nat_port; /* where its ESP in UDP comes from, if that is not what it said */
 	struct monotime retry;
 	int64_t retry_ms;
+	struct path_trial trial;
 	size_t flows; /* that the kernel has; flows.c */
 	char why[KERNEL_REASON_MAX];
 };
@@ -122,8 +138,23 @@ void path_answered(struct offload *o, const struct request *r, int error, const 
 void path_counted(struct offload *o, const struct request *r, const struct kernel_count *c);
 void path_event(struct offload *o, const struct kernel_event *ev);
 void path_count_all(struct offload *o, struct assoc *a);
+/* For people: why that way is not the one. */
+void path_set_why(struct path *p, enum path_way way, const char *why);
 /* What keeps a from the kernel, or NULL. */
 const char *offload_obstacle(const struct offload *o, const struct assoc *a);
+
+/* path_trial.c */
+
+#define TRIAL_MAX_MS 3600000 /* between two trials; what held for so long may fail once */
+
+/* Tries what may be better than the way in use. Returns when to look again. */
+struct monotime path_trial_tick(struct offload *o, struct path *p, struct monotime now);
+/* Is that the answer to a probe of a trial? */
+bool path_trial_seen(struct offload *o, struct path *p, uint64_t nonce);
+/* Takes one that goes on out of the kernel. */
+void path_trial_end(struct offload *o, struct path *p);
+/* The way in use changes: nothing is known of better ones. */
+void path_trial_forget(struct path *p);
 
 /* path_sa.c */
 uint32_t path_token(struct offload *o, const struct path *p, enum request_kind kind, uint32_t spi,
@@ -131,7 +162,21 @@ uint32_t path_token(struct offload *o, const struct path *p, enum request_kind k
 struct path *path_of(const struct offload *o, const struct request *r);
 /* The SA of that direction and SPI, or NULL. */
 struct sa_kernel *path_sa(const struct assoc *a, enum kernel_direction d, uint32_t spi);
-/* Of the active pair; of sa what is the way's. 0, -EAGAIN, -EPIPE. */
+/* A number of its own in the kernel, or 0. */
+uint32_t path_take_number(struct offload *o, struct path *p);
+/* Nobody has it when priv has forgotten it. */
+void path_leave_number(struct offload *o, uint32_t number);
+/* *nonce becomes the next one. */
+void path_probe(struct offload *o, const struct path *p, uint32_t number, uint64_t *nonce);
+/* What the other end's PATH says of that way, or NULL. */
+const struct message_way *path_heard(const struct path *p, enum path_way way);
+/* The active pair's SA for that way, its SPI and ports; NULL: there is none. */
+struct sa_out *path_out(
+    const struct offload *o, const struct path *p, enum path_way way, struct kernel_sa *sa);
+/*
+ * Of the active pair; of sa what is the way's. With a peer it is for a trial, and counts as used
+ * up. 0, -EAGAIN, -EPIPE.
+ */
 int path_add_sa(struct offload *o, struct path *p, struct kernel_sa sa, struct sa_kernel *k,
     const uint8_t keymat[static SUITE_KEYMAT_MAX]);
 void path_delete_sa(struct offload *o, struct path *p, enum kernel_direction d, uint32_t spi);

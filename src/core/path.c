@@ -12,8 +12,6 @@
 #include "core/stats.h"
 
 #define KERNEL_SPIS    2    /* for the kernel, of a pair: protocol 50, UDP */
-#define TRY_MS	       300  /* between the probes of a way that is new, */
-#define TRIES	       4    /* so many */
 #define PROBE_MS       2000 /* of one that is used, */
 #define PROBE_AGAIN_MS 700  /* without an answer, */
 #define PROBES	       3    /* so often */
@@ -22,7 +20,6 @@
 #define RETRY_MIN_MS   30000
 #define RETRY_MAX_MS   600000
 #define STEADY_MS      60000 /* a way that held so long did not fail at once */
-#define HARD_MORE      65536 /* packets while new keys are made, beside a quarter of the soft limit */
 
 static const char *const way_texts[] = { "software", "IP protocol 50", "UDP port 1801",
 	"UDP port 1798", "UDP port 1802" };
@@ -39,22 +36,13 @@ set_why(struct path *p, const char *why)
 	snprintf(p->why, sizeof(p->why), "%s", why);
 }
 
-/* --- in the kernel or not --- */
-
-static bool
-number_take(struct offload *o, struct path *p)
+void
+path_set_why(struct path *p, enum path_way way, const char *why)
 {
-	for (unsigned i = 0; i < KERNEL_PEERS_MAX; i++) {
-		o->number = o->number % KERNEL_PEERS_MAX + 1;
-		if (o->paths[o->number] != NULL || o->leaving[o->number])
-			continue;
-		o->paths[o->number] = p;
-		p->number = o->number;
-		p->serial = ++o->serial;
-		return true;
-	}
-	return false;
+	snprintf(p->why, sizeof(p->why), "%s: %s", way_texts[way], why);
 }
+
+/* --- in the kernel or not --- */
 
 static void
 forget_all(struct path *p)
@@ -67,6 +55,7 @@ forget_all(struct path *p)
 	p->stage = PATH_IDLE;
 	p->assoc->in_kernel = false;
 	p->first = PATH_ESP;
+	path_trial_forget(p);
 	for (struct sa_pair *pair = p->assoc->pairs; pair != NULL; pair = pair->next) {
 		for (uint8_t i = 0; i < pair->n_in; i++)
 			if (pair->in[i].kernel.state != SA_KERNEL_NEVER)
@@ -104,12 +93,10 @@ path_remove(struct offload *o, struct path *p)
 	if (p->number == 0)
 		return;
 	flows_withdraw(o, p->assoc, 0);
-	o->leaving[p->number] = true;
-	o->n_leaving++;
-	o->paths[p->number] = NULL;
+	path_trial_end(o, p);
+	path_leave_number(o, p->number);
 	forget_all(p);
 	each_member(o, p->assoc, member_forget);
-	offload_kick(o);
 }
 
 static void
@@ -121,8 +108,10 @@ install(struct offload *o, struct path *p, struct monotime now)
 	};
 	uint32_t token;
 
-	if (!number_take(o, p))
+	p->number = path_take_number(o, p);
+	if (p->number == 0)
 		return;
+	p->serial = ++o->serial;
 	k.number = p->number;
 	token = path_token(o, p, REQUEST_PEER, 0, 0);
 	if (token == 0 || request_end(o, token, kernelcli_peer_add(o->setup.priv, token, &k)) < 0) {
@@ -236,39 +225,6 @@ tell(struct offload *o, struct path *p, bool again)
 
 /* --- away from us --- */
 
-static const struct message_way *
-way_heard(const struct path *p, enum path_way way)
-{
-	static const enum way_kind kinds[] = {
-		[PATH_ESP] = WAY_ESP, [PATH_UDP] = WAY_UDP, [PATH_VXLAN] = WAY_VXLAN
-	};
-
-	for (uint8_t i = 0; way != PATH_MIXED && i < p->n_ways; i++)
-		if (p->ways[i].kind == kinds[way])
-			return &p->ways[i];
-	return NULL;
-}
-
-/* The active pair's SA for that way, and its ports; NULL: there is none. */
-static struct sa_out *
-out_for(const struct offload *o, const struct path *p, enum path_way way, struct kernel_sa *sa)
-{
-	const struct message_way *w = way_heard(p, way);
-	struct sa_pair *pair = p->assoc->active;
-
-	if (way == PATH_MIXED) {
-		sa->sport = o->setup.port;
-		sa->dport = (uint16_t)p->assoc->ep.port;
-		return pair->n_out_soft > 1 ? &pair->out[pair->n_out_soft - 1] : NULL;
-	}
-	sa->sport = way == PATH_UDP ? KERNEL_PORT_ESP : 0;
-	sa->dport = way == PATH_ESP ? 0 : p->nat_port != 0 ? p->nat_port : w != NULL ? w->port : 0;
-	for (uint8_t i = pair->n_out_soft; w != NULL && i < pair->n_out; i++)
-		if (pair->out[i].sa.spi == w->spi)
-			return &pair->out[i];
-	return NULL;
-}
-
 static void
 stage_set(struct path *p, enum path_stage stage, struct monotime now)
 {
@@ -281,39 +237,64 @@ stage_set(struct path *p, enum path_stage stage, struct monotime now)
 
 enum begun { WAY_BEGUN, WAY_STALE, WAY_NONE };
 
+/* Flows go on, over the new pair's SA of a better way. */
+static void
+way_change(struct offload *o, struct path *p, enum path_way way, struct monotime now)
+{
+	if (offload_worth_a_line(o))
+		log_info(
+		    "host %016" PRIx64 ": %s works again", p->assoc->key.host_id, way_texts[way]);
+	p->first = way;
+	if (way == PATH_ESP)
+		p->why[0] = '\0';
+	path_trial_forget(p);
+	stage_set(p, PATH_USED, now);
+}
+
+/* STALE: the kernel has had that way's SA of the active pair, new keys are needed. */
+static enum begun
+begin_way(struct offload *o, struct path *p, enum path_way way, struct monotime now)
+{
+	struct kernel_sa sa = { .direction = KERNEL_OUT };
+	struct sa_out *out = path_out(o, p, way, &sa);
+
+	if (out == NULL)
+		return WAY_NONE;
+	if (out->kernel.state != SA_KERNEL_NEVER)
+		return WAY_STALE;
+	if (path_add_sa(o, p, sa, &out->kernel, out->keymat) < 0)
+		return WAY_BEGUN; /* soon */
+	if (p->old_spi != 0)
+		path_delete_sa(o, p, KERNEL_OUT, p->old_spi);
+	p->old_spi = p->out_spi;
+	p->out_spi = sa.spi;
+	p->out_pair = p->assoc->active;
+	p->retry = (struct monotime){ 0 };
+	if (p->stage == PATH_USED && way != p->way)
+		way_change(o, p, way, now);
+	else if (p->stage != PATH_USED)
+		stage_set(p, PATH_ADDING, now);
+	p->way = way;
+	return WAY_BEGUN;
+}
+
 /*
- * Gives the kernel the SA of the first way that may work; of one in use that way's SA of the new
- * pair, which takes over at once. STALE: it has had that SA, new keys are needed.
+ * Of a way in use the new pair's SA takes over at once, or that of the better way that a trial has
+ * found; else the first that may work is begun.
  */
 static enum begun
-begin_way(struct offload *o, struct path *p, struct monotime now)
+begin(struct offload *o, struct path *p, struct monotime now)
 {
-	bool used = p->stage == PATH_USED;
+	enum begun begun = WAY_NONE;
 
-	for (enum path_way way = used ? p->way : p->first; way <= (used ? p->way : PATH_MIXED);
-	     way++) {
-		struct kernel_sa sa = { .direction = KERNEL_OUT };
-		struct sa_out *out = out_for(o, p, way, &sa);
-
-		if (out == NULL)
-			continue;
-		if (out->kernel.state != SA_KERNEL_NEVER)
-			return WAY_STALE;
-		sa.spi = out->sa.spi;
-		if (path_add_sa(o, p, sa, &out->kernel, out->keymat) < 0)
-			return WAY_BEGUN; /* soon */
-		if (p->old_spi != 0)
-			path_delete_sa(o, p, KERNEL_OUT, p->old_spi);
-		p->old_spi = p->out_spi;
-		p->out_spi = sa.spi;
-		p->out_pair = p->assoc->active;
-		p->way = way;
-		p->retry = (struct monotime){ 0 };
-		if (!used)
-			stage_set(p, PATH_ADDING, now);
-		return WAY_BEGUN;
+	if (p->stage == PATH_USED) {
+		if (p->trial.works)
+			begun = begin_way(o, p, p->trial.way, now);
+		return begun != WAY_NONE ? begun : begin_way(o, p, p->way, now);
 	}
-	return WAY_NONE;
+	for (enum path_way way = p->first; begun == WAY_NONE && way <= PATH_MIXED; way++)
+		begun = begin_way(o, p, way, now);
+	return begun;
 }
 
 static void
@@ -323,6 +304,8 @@ way_leave(struct offload *o, struct path *p)
 	p->way = PATH_SOFTWARE;
 	p->stage = PATH_IDLE;
 	p->assoc->in_kernel = false;
+	path_trial_end(o, p);
+	path_trial_forget(p);
 	offload_kick(o);
 }
 
@@ -336,8 +319,10 @@ way_failed(struct offload *o, struct path *p, const char *why, struct monotime n
 			    way_texts[p->way], why);
 		if (monotime_diff_ms(now, p->since) > STEADY_MS)
 			p->retry_ms = 0;
+		if (monotime_diff_ms(now, p->since) > TRIAL_MAX_MS)
+			p->trial.wait_ms = 0;
 	}
-	snprintf(p->why, sizeof(p->why), "%s: %s", way_texts[p->way], why);
+	path_set_why(p, p->way, why);
 	p->first = p->way + 1;
 	way_leave(o, p);
 }
@@ -369,7 +354,6 @@ static struct monotime
 send_probes(struct offload *o, struct path *p, struct monotime now)
 {
 	bool used = p->stage == PATH_USED;
-	uint32_t token;
 
 	if (p->stage < PATH_PROBING)
 		return (struct monotime){ 0 };
@@ -383,11 +367,7 @@ send_probes(struct offload *o, struct path *p, struct monotime now)
 		way_failed(o, p, "probes are not answered", now);
 		return now;
 	}
-	token = path_token(o, p, REQUEST_PROBE, 0, 0);
-	p->nonce = (p->nonce & ~UINT64_C(0xff)) | (uint8_t)(p->nonce + 1);
-	if (token != 0)
-		(void)request_end(
-		    o, token, kernelcli_probe(o->setup.priv, token, p->number, p->nonce));
+	path_probe(o, p, p->number, &p->nonce);
 	p->unanswered++;
 	p->probe_due = monotime_add_ms(now, used ? PROBE_AGAIN_MS : TRY_MS);
 	return p->probe_due;
@@ -398,7 +378,7 @@ send_clear(struct offload *o, struct path *p, struct monotime now)
 {
 	if (p->stage != PATH_IDLE)
 		return send_probes(o, p, now);
-	if (way_heard(p, PATH_VXLAN) == NULL) {
+	if (path_heard(p, PATH_VXLAN) == NULL) {
 		set_why(p, "the other host does not offer its kernel");
 		return (struct monotime){ 0 };
 	}
@@ -424,13 +404,14 @@ send_secured(struct offload *o, struct path *p, struct monotime now)
 		if (p->heard_pair != pair && pair->n_out > pair->n_out_soft &&
 		    monotime_before(now, wait))
 			return monotime_earliest(wait, send_probes(o, p, now));
-		begun = begin_way(o, p, now);
+		begun = begin(o, p, now);
 		if (begun == WAY_STALE)
 			assoc_rekey(o->setup.assocs, p->assoc, now);
 		else if (begun == WAY_NONE && p->stage == PATH_IDLE)
 			return retry_later(o, p, now);
 	}
-	return send_probes(o, p, now); /* over the old pair, while it lasts */
+	/* Over the old pair, while it lasts. */
+	return monotime_earliest(send_probes(o, p, now), path_trial_tick(o, p, now));
 }
 
 /* --- all of it --- */
@@ -575,8 +556,8 @@ path_event(struct offload *o, const struct kernel_event *ev)
 {
 	struct path *p = ev->peer <= KERNEL_PEERS_MAX ? o->paths[ev->peer] : NULL;
 
-	if (p == NULL)
-		return;
+	if (p == NULL || ev->peer != p->number)
+		return; /* what becomes of a trial, its probes say */
 	offload_kick(o);
 	switch (ev->type) {
 	case KERNEL_PROBED:
@@ -630,7 +611,7 @@ receive_path(struct offload *o, struct path *p, const struct message *m, struct 
 	p->heard_pair = p->assoc->active;
 	p->n_ways = m->path.n;
 	memcpy(p->ways, m->path.ways, sizeof(p->ways));
-	if (p->stage != PATH_IDLE && p->way != PATH_MIXED && way_heard(p, p->way) == NULL)
+	if (p->stage != PATH_IDLE && p->way != PATH_MIXED && path_heard(p, p->way) == NULL)
 		way_failed(o, p, "the other host takes it back", now);
 	if (p->n_ways > 0 && !had) {
 		if (p->way == PATH_MIXED)
@@ -652,7 +633,8 @@ offload_receive(struct offload *o, struct assoc *a, const struct message *m, str
 		receive_path(o, p, m, now);
 		return;
 	}
-	if (p->stage < PATH_PROBING || (m->seen ^ p->nonce) >> 8 != 0)
+	if (path_trial_seen(o, p, m->seen) || p->stage < PATH_PROBING ||
+	    (m->seen ^ p->nonce) >> 8 != 0)
 		return;
 	p->unanswered = 0;
 	p->probe_due = monotime_add_ms(now, PROBE_MS);
@@ -727,7 +709,7 @@ offload_assoc_down(struct offload *o, struct assoc *a)
 	p->n_ways = 0;
 	p->nat_port = 0;
 	p->retry = (struct monotime){ 0 };
-	p->retry_ms = 0;
+	p->retry_ms = p->trial.wait_ms = 0;
 }
 
 void

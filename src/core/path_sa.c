@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The kernel's SAs of a path: given, taken and counted. */
+/* What a path has in the kernel: its number there, and its SAs, given, taken and counted. */
 #include <errno.h>
 #include <string.h>
 
@@ -23,6 +23,76 @@ path_of(const struct offload *o, const struct request *r)
 	return p != NULL && p->serial == r->serial ? p : NULL;
 }
 
+uint32_t
+path_take_number(struct offload *o, struct path *p)
+{
+	for (unsigned i = 0; i < KERNEL_PEERS_MAX; i++) {
+		o->number = o->number % KERNEL_PEERS_MAX + 1;
+		if (o->paths[o->number] != NULL || o->leaving[o->number])
+			continue;
+		o->paths[o->number] = p;
+		return o->number;
+	}
+	return 0;
+}
+
+void
+path_leave_number(struct offload *o, uint32_t number)
+{
+	o->leaving[number] = true;
+	o->n_leaving++;
+	o->paths[number] = NULL;
+	offload_kick(o);
+}
+
+void
+path_probe(struct offload *o, const struct path *p, uint32_t number, uint64_t *nonce)
+{
+	uint32_t token = path_token(o, p, REQUEST_PROBE, 0, 0);
+
+	*nonce = (*nonce & ~UINT64_C(0xff)) | (uint8_t)(*nonce + 1);
+	if (token != 0)
+		(void)request_end(o, token, kernelcli_probe(o->setup.priv, token, number, *nonce));
+}
+
+const struct message_way *
+path_heard(const struct path *p, enum path_way way)
+{
+	static const enum way_kind kinds[] = {
+		[PATH_ESP] = WAY_ESP, [PATH_UDP] = WAY_UDP, [PATH_VXLAN] = WAY_VXLAN
+	};
+
+	for (uint8_t i = 0; way != PATH_MIXED && i < p->n_ways; i++)
+		if (p->ways[i].kind == kinds[way])
+			return &p->ways[i];
+	return NULL;
+}
+
+struct sa_out *
+path_out(const struct offload *o, const struct path *p, enum path_way way, struct kernel_sa *sa)
+{
+	const struct message_way *w = path_heard(p, way);
+	struct sa_pair *pair = p->assoc->active;
+	struct sa_out *out = NULL;
+
+	if (way == PATH_MIXED && pair->n_out_soft > 1)
+		out = &pair->out[pair->n_out_soft - 1];
+	for (uint8_t i = pair->n_out_soft; w != NULL && i < pair->n_out; i++)
+		if (pair->out[i].sa.spi == w->spi)
+			out = &pair->out[i];
+	if (out == NULL)
+		return NULL;
+	sa->spi = out->sa.spi;
+	if (way == PATH_UDP) {
+		sa->sport = KERNEL_PORT_ESP;
+		sa->dport = p->nat_port != 0 ? p->nat_port : w->port;
+	} else if (way == PATH_MIXED) {
+		sa->sport = o->setup.port;
+		sa->dport = (uint16_t)p->assoc->ep.port;
+	}
+	return out;
+}
+
 /* The SA of that direction and SPI. */
 struct sa_kernel *
 path_sa(const struct assoc *a, enum kernel_direction d, uint32_t spi)
@@ -43,10 +113,12 @@ path_add_sa(struct offload *o, struct path *p, struct kernel_sa sa, struct sa_ke
     const uint8_t keymat[static SUITE_KEYMAT_MAX])
 {
 	const struct assocs_config *c = &o->setup.assocs->config;
-	uint32_t token = path_token(o, p, REQUEST_SA, sa.spi, sa.direction);
+	bool trial = sa.peer != 0;
+	uint32_t token = path_token(o, p, trial ? REQUEST_OTHER : REQUEST_SA, sa.spi, sa.direction);
 	int err = -EAGAIN;
 
-	sa.peer = p->number;
+	if (!trial)
+		sa.peer = p->number;
 	sa.esn = p->assoc->active->in[0].sa.esn;
 	sa.window = c->replay_window;
 	sa.soft = c->rekey_packets;
@@ -56,7 +128,8 @@ path_add_sa(struct offload *o, struct path *p, struct kernel_sa sa, struct sa_ke
 		err = request_end(o, token, kernelcli_sa_add(o->setup.priv, token, &sa));
 	explicit_bzero(sa.keymat, sizeof(sa.keymat));
 	if (err == 0)
-		*k = (struct sa_kernel){ SA_KERNEL_ASKED, sa.sport, sa.dport, 0, 0, 0, 0 };
+		*k = (struct sa_kernel){ trial ? SA_KERNEL_HAD : SA_KERNEL_ASKED, sa.sport,
+			sa.dport, 0, 0, 0, 0 };
 	return err;
 }
 

@@ -165,7 +165,7 @@ int
 kernelcli_probe(struct privcli *c, uint32_t token, uint32_t peer, uint64_t nonce)
 {
 	(void)c;
-	fake.nonce = nonce;
+	fake.nonce = fake.nonces[peer % 8] = nonce;
 	return ask(token, "probe %u", peer);
 }
 

@@ -7,7 +7,7 @@
 
 #include "core/kernelcli.h"
 
-#define ASKED_MAX 4096
+#define ASKED_MAX 16384
 
 extern struct kernel_fake {
 	const struct kernelcli_ops *ops;
@@ -25,7 +25,7 @@ extern struct kernel_fake {
 	struct kernel_drops drops;
 	struct kernel_sa sa[64];
 	unsigned n_sa;
-	uint64_t nonce;
+	uint64_t nonce, nonces[8]; /* of the last probe, in all and by peer */
 	struct kernel_flow flow;
 } fake;
 

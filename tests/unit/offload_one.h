@@ -202,11 +202,17 @@ hear_path(const struct sa_pair *p)
 }
 
 static void
-hear_seen(void)
+hear_seen_nonce(uint64_t nonce)
 {
-	struct message m = { .type = MESSAGE_SEEN, .seen = fake.nonce };
+	struct message m = { .type = MESSAGE_SEEN, .seen = nonce };
 
 	offload_receive(host.o, host.a, &m, host.now);
+}
+
+static void
+hear_seen(void)
+{
+	hear_seen_nonce(fake.nonce);
 }
 
 static void

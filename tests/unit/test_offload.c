@@ -403,6 +403,203 @@ answers_probes(void **state)
 	end();
 }
 
+/* --- back to a better way --- */
+
+/* The flow is used, and its probes are answered. */
+static void
+run_used(int64_t ms)
+{
+	for (; ms > 0; ms -= 500) {
+		run(500);
+		offload_used(host.o, host.m, &near_mac, &far_mac, host.now);
+		hear_seen_nonce(fake.nonces[1]);
+	}
+}
+
+/* Protocol 50 has failed, and there is a flow. */
+static void
+begin_udp(void)
+{
+	begin_used();
+	use_flow();
+	run(4500);
+	hear_seen();
+	assert_string_equal(offload_path_name(host.a), "kernel udp");
+	use_flow();
+	assert_int_equal(fake.flow.peer, 1);
+}
+
+static struct sa_pair *
+next_pair(void)
+{
+	struct sa_pair *p = new_pair(true, true);
+
+	hear_path(p);
+	run(10);
+	return p;
+}
+
+static void
+no_sa_twice(void)
+{
+	assert_true(fake.n_sa <= 64);
+	for (unsigned i = 0; i < fake.n_sa; i++)
+		for (unsigned j = 0; j < i; j++)
+			assert_int_not_equal(fake.sa[i].spi, fake.sa[j].spi);
+}
+
+/* Since the last time. */
+static bool
+asked_for_keys(void)
+{
+	bool asked = monotime_is_set(host.a->no_rekey_before);
+
+	host.a->no_rekey_before = (struct monotime){ 0 };
+	return asked;
+}
+
+static const struct kernel_sa *
+last_sa(void)
+{
+	return &fake.sa[fake.n_sa - 1];
+}
+
+static void
+comes_back(void **state)
+{
+	struct sa_pair *p;
+	unsigned flows;
+
+	(void)state;
+	begin_udp();
+	flows = asked("flow");
+	run_used(25000);
+	assert_false(asked_for_keys());
+	run_used(10000);
+	assert_true(asked_for_keys());
+	p = next_pair();
+	assert_int_equal(fake.sa[fake.n_sa - 2].spi, p->out[3].sa.spi);
+	assert_int_equal(fake.sa[fake.n_sa - 2].peer, 1);
+	assert_int_equal(last_sa()->spi, p->out[2].sa.spi);
+	assert_int_equal(last_sa()->dport, 0);
+	assert_int_equal(last_sa()->peer, 2); /* beside the flows */
+	assert_int_equal(asked("peer 2"), 1);
+	assert_int_equal(asked("probe 2"), 1);
+	assert_string_equal(offload_path_name(host.a), "kernel udp");
+	hear_seen_nonce(fake.nonces[2]);
+	run_used(6000);
+	assert_int_equal(asked("no peer 2"), 1);
+	assert_int_equal(asked("probe 2"), 1);
+	assert_true(asked_for_keys());
+	assert_string_equal(offload_path_name(host.a), "kernel udp");
+	/* The next keys are those of the better way, and nothing else has changed. */
+	p = next_pair();
+	assert_int_equal(last_sa()->spi, p->out[2].sa.spi);
+	assert_int_equal(last_sa()->peer, 1);
+	assert_string_equal(offload_path_name(host.a), "kernel esp");
+	assert_string_equal(offload_path_why(host.a), "");
+	run_used(100000);
+	assert_true(alive(0) && alive(1));
+	assert_int_equal(asked("flow"), flows);
+	assert_int_equal(asked("peer"), 2);
+	assert_false(asked_for_keys());
+	no_sa_twice();
+	/* It fails again: a longer wait. */
+	run(4500);
+	hear_seen();
+	assert_string_equal(offload_path_name(host.a), "kernel udp");
+	run_used(55000);
+	assert_false(asked_for_keys());
+	run_used(10000);
+	assert_true(asked_for_keys());
+	end();
+}
+
+static void
+stays_away(void **state)
+{
+	struct kernel_event no_sa = { .type = KERNEL_NO_SA, .peer = 2 };
+	unsigned flows;
+
+	(void)state;
+	begin_udp();
+	flows = asked("flow");
+	next_pair(); /* for another reason: no less an opportunity */
+	assert_int_equal(asked("probe 2"), 1);
+	fake.ops->event(fake.arg, &no_sa);
+	run_used(1500);
+	assert_int_equal(asked("probe 2"), 4);
+	assert_int_equal(asked("no peer 2"), 1);
+	assert_string_equal(offload_path_why(host.a), "IP protocol 50: probes are not answered");
+	hear_seen_nonce(fake.nonces[2]); /* too late */
+	/* Refused by the kernel. */
+	fake.refused = "peer 3";
+	fake.refuse = -EINVAL;
+	next_pair();
+	run_used(1500);
+	fake.refused = NULL;
+	/* Ever more seldom. */
+	for (int64_t wait = 120000; wait <= 960000; wait *= 2) {
+		run_used(wait - 5000);
+		assert_false(asked_for_keys());
+		run_used(10000);
+		assert_true(asked_for_keys());
+		next_pair();
+		run_used(1500);
+	}
+	assert_string_equal(offload_path_name(host.a), "kernel udp");
+	assert_true(alive(0) && alive(1));
+	assert_int_equal(asked("flow"), flows);
+	no_sa_twice();
+	/* One that goes on ends with the path. */
+	next_pair();
+	host.a->up = false;
+	offload_assoc_down(host.o, host.a);
+	run(10);
+	assert_int_equal(asked("peer"), asked("no peer"));
+	end();
+}
+
+static void
+one_better_way_of_two(void **state)
+{
+	struct sa_pair *p;
+
+	(void)state;
+	begin_udp();
+	run(4500);
+	hear_seen();
+	assert_string_equal(offload_path_name(host.a), "kernel udp to software");
+	next_pair();
+	run_used(1500); /* protocol 50 is not answered */
+	assert_int_equal(last_sa()->sport, 1801);
+	assert_int_equal(last_sa()->peer, 3);
+	hear_seen_nonce(fake.nonces[3]);
+	run(10);
+	/* The way in use fails meanwhile: what was found is of no use any more. */
+	use_flow();
+	run(4500);
+	assert_string_equal(offload_path_name(host.a), "software");
+	run(40000);
+	p = next_pair();
+	assert_int_equal(last_sa()->spi, p->out[2].sa.spi);
+	assert_int_equal(last_sa()->peer, 1);
+	run(3000);
+	hear_seen();
+	assert_string_equal(offload_path_name(host.a), "kernel udp to software");
+	/* And this time not. */
+	next_pair();
+	run(1500);
+	hear_seen_nonce(fake.nonces[asked("peer")]);
+	p = next_pair();
+	assert_int_equal(fake.sa[fake.n_sa - 2].spi, p->out[3].sa.spi);
+	assert_string_equal(offload_path_name(host.a), "kernel udp");
+	assert_string_equal(offload_path_why(host.a), "IP protocol 50: probes are not answered");
+	assert_int_equal(last_sa()->spi, p->out[2].sa.spi); /* tried again */
+	no_sa_twice();
+	end();
+}
+
 int
 main(void)
 {
@@ -420,6 +617,9 @@ main(void)
 		cmocka_unit_test(address_changes),
 		cmocka_unit_test(level_none),
 		cmocka_unit_test(answers_probes),
+		cmocka_unit_test(comes_back),
+		cmocka_unit_test(stays_away),
+		cmocka_unit_test(one_better_way_of_two),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

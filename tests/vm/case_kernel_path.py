@@ -174,6 +174,36 @@ def test_blocked(net):
     assert a.stats()["kernel_fallback"] >= 2
 
 
+@case(limit=150)
+def test_comes_back(net):
+    """What protocol 50 lost it gets back when it works again, with new keys and without a loss."""
+    a, b = net.hosts("a", "b")
+    for host in a, b:
+        host.configure("(rekey (seconds 600) (packets 2000))\n")
+    join([a, b], suite="aes128-sha1")
+    b.run("nft", "add", "table", "inet", "closed")
+    b.run("nft", "add chain inet closed input { type filter hook input priority -400 ; }")
+    with Stream(a, b, B, 0.004) as stream, Connection(a, b, B) as connection:
+        uses_kernel(a, B)
+        b.run("nft", *"add rule inet closed input meta l4proto esp drop".split())
+        wait_path(a, "kernel udp")
+        stream.flowing()
+        first, before = stream.sent, a.stats()["rekeys"]
+        wait_until(lambda: a.stats()["rekeys"] >= before + 2, 40, "rekeys")
+        stream.flowing()
+        assert path(a)[0] == "kernel udp", path(a)
+        b.run("nft", "delete", "table", "inet", "closed")
+        wait_path(a, "kernel esp", deadline=60)
+        assert path(a)[1] == "", path(a)
+        uses_kernel(a, B)
+        connection.flowing()
+        stream.flowing()
+        stream.stop()
+    assert not [number for number in stream.lost() if number >= first] and not stream.doubled()
+    assert a.stats()["kernel_fallback"] == 1 and path(b)[0] == "kernel esp"
+    assert len(kernel_sas(a)) == 1, kernel_sas(a)
+
+
 # --- nothing in clear ---
 
 def survives(net, break_it, deadline=60, suite="aes128-sha1"):
