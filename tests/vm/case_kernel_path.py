@@ -181,27 +181,33 @@ def test_comes_back(net):
     for host in a, b:
         host.configure("(rekey (seconds 600) (packets 2000))\n")
     join([a, b], suite="aes128-sha1")
-    b.run("nft", "add", "table", "inet", "closed")
-    b.run("nft", "add chain inet closed input { type filter hook input priority -400 ; }")
     with Stream(a, b, B, 0.004) as stream, Connection(a, b, B) as connection:
         uses_kernel(a, B)
-        b.run("nft", *"add rule inet closed input meta l4proto esp drop".split())
-        wait_path(a, "kernel udp")
+        for host in a, b:
+            host.run("nft", "add", "table", "inet", "closed")
+            host.run("nft", "add chain inet closed input "
+                     "{ type filter hook input priority -400 ; }")
+            host.run("nft", *"add rule inet closed input meta l4proto esp drop".split())
+        for host in a, b:
+            wait_path(host, "kernel udp")
         stream.flowing()
         first, before = stream.sent, a.stats()["rekeys"]
         wait_until(lambda: a.stats()["rekeys"] >= before + 2, 40, "rekeys")
         stream.flowing()
-        assert path(a)[0] == "kernel udp", path(a)
-        b.run("nft", "delete", "table", "inet", "closed")
-        wait_path(a, "kernel esp", deadline=60)
-        assert path(a)[1] == "", path(a)
+        assert path(a)[0] == path(b)[0] == "kernel udp", (path(a), path(b))
+        for host in a, b:
+            host.run("nft", "delete", "table", "inet", "closed")
+        for host in a, b:
+            wait_path(host, "kernel esp", deadline=60)
+            assert path(host)[1] == "", path(host)
         uses_kernel(a, B)
         connection.flowing()
         stream.flowing()
         stream.stop()
     assert not [number for number in stream.lost() if number >= first] and not stream.doubled()
-    assert a.stats()["kernel_fallback"] == 1 and path(b)[0] == "kernel esp"
-    assert len(kernel_sas(a)) == 1, kernel_sas(a)
+    for host in a, b:
+        assert host.stats()["kernel_fallback"] == 1, host.stats()
+        assert len(kernel_sas(host)) == 1, kernel_sas(host)
 
 
 # --- nothing in clear ---
