@@ -82,7 +82,7 @@ struct kernel_flow {
  * peer: packets to and from its address; of a source: from it.
  */
 struct kernel_slot {
-	uint64_t expires; /* CLOCK_MONOTONIC, ns; 0: never used */
+	uint64_t expires; /* CLOCK_MONOTONIC, ns, seen at a tick; 0: never used */
 	uint64_t used;	  /* the same: last packet */
 	uint64_t tx_packets, tx_bytes, rx_packets, rx_bytes;
 };
