@@ -181,7 +181,7 @@ count(struct rule *r)
 }
 
 static void
-drop(struct rule *r)
+decide(struct rule *r, uint32_t verdict_code)
 {
 	size_t room = ROOM(r->nlh, r->b);
 	struct nlattr *data, *verdict;
@@ -190,7 +190,7 @@ drop(struct rule *r)
 	put(r, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
 	data = mnl_attr_nest_start_check(r->nlh, room, NFTA_IMMEDIATE_DATA);
 	verdict = mnl_attr_nest_start_check(r->nlh, room, NFTA_DATA_VERDICT);
-	put(r, NFTA_VERDICT_CODE, NF_DROP);
+	put(r, NFTA_VERDICT_CODE, verdict_code);
 	mnl_attr_nest_end(r->nlh, verdict);
 	mnl_attr_nest_end(r->nlh, data);
 	end_expression(r);
@@ -211,12 +211,28 @@ begin_rule(
 }
 
 static void
-end_rule(struct rule *r)
+end_rule(struct rule *r, uint32_t verdict)
 {
-	count(r);
-	drop(r);
+	decide(r, verdict);
 	mnl_attr_nest_end(r->nlh, r->list);
 	end(r->b, r->nlh);
+}
+
+static void
+end_dropping(struct rule *r)
+{
+	count(r);
+	end_rule(r, NF_DROP);
+}
+
+/* meta l4proto esp accept: most packets are of it, and no rule concerns it. */
+static void
+add_esp_rule(struct nftnl_batch *b, const char *table)
+{
+	struct rule r;
+
+	begin_rule(&r, b, table, "output", IPPROTO_ESP);
+	end_rule(&r, NF_ACCEPT);
 }
 
 /* udp sport PORT udp dport PORT rt ipsec missing counter drop */
@@ -232,7 +248,7 @@ add_output_rule(struct nftnl_batch *b, const char *table, uint16_t port)
 	demand_port(&r, port);
 	load_rt(&r, NFT_RT_XFRM);
 	demand_u8(&r, 0);
-	end_rule(&r);
+	end_dropping(&r);
 }
 
 /* udp dport PORT meta ipsec missing counter drop */
@@ -246,7 +262,7 @@ add_input_rule(struct nftnl_batch *b, const char *table, uint16_t port)
 	demand_port(&r, port);
 	load_meta(&r, NFT_META_SECPATH);
 	demand_u8(&r, 0);
-	end_rule(&r);
+	end_dropping(&r);
 }
 
 /*
@@ -266,7 +282,7 @@ add_quote_rule(struct nftnl_batch *b, const char *table, uint16_t port, bool ipv
 	demand_u8(&r, IPPROTO_UDP);
 	load_transport(&r, quoted + ip_len + 2, 2);
 	demand_port(&r, port);
-	end_rule(&r);
+	end_dropping(&r);
 }
 
 void
@@ -284,6 +300,7 @@ nftnl_add_barrier(struct nftnl_batch *b, const char *table, const uint16_t *port
 	add_table(b, NFT_MSG_NEWTABLE, NLM_F_CREATE, table);
 	add_chain(b, table, "output", NF_INET_LOCAL_OUT);
 	add_chain(b, table, "input", NF_INET_LOCAL_IN);
+	add_esp_rule(b, table);
 	for (size_t i = 0; i < n_ports; i++) {
 		add_output_rule(b, table, ports[i]);
 		add_input_rule(b, table, ports[i]);
