@@ -123,6 +123,43 @@ pathnl_del_route(struct pathnl_request *r, const struct pathnl_route *route)
 	return build_route(r, RTM_DELROUTE, 0, route);
 }
 
+struct nlmsghdr *
+pathnl_get_route(struct pathnl_request *r, const struct ipaddr *src, const struct ipaddr *dst)
+{
+	struct nlmsghdr *nlh = begin(r, RTM_GETROUTE, 0);
+	struct rtmsg *rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
+	size_t len = dst->family == AF_INET ? 4 : 16;
+
+	rt->rtm_family = (uint8_t)dst->family;
+	rt->rtm_src_len = rt->rtm_dst_len = (uint8_t)(8 * len);
+	mnl_attr_put_check(nlh, ROOM, RTA_SRC, len, src->b);
+	mnl_attr_put_check(nlh, ROOM, RTA_DST, len, dst->b);
+	return nlh;
+}
+
+static int
+take_device(const struct nlattr *attr, void *arg)
+{
+	uint32_t *ifindex = arg;
+
+	if (mnl_attr_get_type(attr) == RTA_OIF &&
+	    mnl_attr_get_payload_len(attr) == sizeof(*ifindex))
+		*ifindex = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+uint32_t
+pathnl_route_device(const struct nlmsghdr *nlh)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
+	uint32_t ifindex = 0;
+
+	if (nlh->nlmsg_type == RTM_NEWROUTE && mnl_nlmsg_get_payload_len(nlh) >= sizeof(*rt) &&
+	    rt->rtm_type == RTN_UNICAST)
+		mnl_attr_parse(nlh, sizeof(*rt), take_device, &ifindex);
+	return ifindex;
+}
+
 /* --- programs --- */
 
 static struct nlmsghdr *

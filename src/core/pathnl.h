@@ -38,6 +38,11 @@ struct pathnl_route {
 /* -EEXIST if it is there. */
 struct nlmsghdr *pathnl_new_route(struct pathnl_request *r, const struct pathnl_route *route);
 struct nlmsghdr *pathnl_del_route(struct pathnl_request *r, const struct pathnl_route *route);
+/* Asks which way packets from one address to another take, whosever route that is. */
+struct nlmsghdr *pathnl_get_route(
+    struct pathnl_request *r, const struct ipaddr *src, const struct ipaddr *dst);
+/* Of the answer: the device they leave by; 0: none, or it is no such answer. */
+uint32_t pathnl_route_device(const struct nlmsghdr *nlh);
 
 /* Where programs are put; -EEXIST if there is such a place already. */
 struct nlmsghdr *pathnl_new_clsact(struct pathnl_request *r, uint32_t ifindex);

@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include "base/datagram.h"
+#include "base/log.h"
 #include "core/priv_kernel_internal.h"
 
 #define VNETS_MAX	8192
 #define MEMBERS_MAX	65536 /* of a peer */
+#define ROUTES_AT_ONCE	512   /* looked at in one patrol */
 #define VNET_HEADER_LEN 10    /* of a TAP's frames; zero: nothing is left to do */
 #define MAP_REFUSED(a, err, what) \
 	privmsg_refuse(a, err, "cannot change " what ": %s", strerrordesc_np(-(err)))
@@ -195,13 +197,49 @@ member_key(const struct peer_record *p, uint32_t vni)
 static int
 publish(struct priv_kernel *k, const struct peer_record *p)
 {
-	struct fastpath_peer value = { .family = p->peer.local.family, .level = p->suite->level };
+	struct fastpath_peer value = { .level = p->suite->level };
 	const struct ipaddr to = p->suite->level == LEVEL_NONE ? p->peer.remote
 							       : priv_xfrm_pseudo(&p->peer);
 
+	if (!p->astray)
+		value.family = p->peer.local.family;
 	memcpy(value.local, p->peer.local.b, sizeof(value.local));
 	memcpy(value.remote, to.b, sizeof(value.remote));
 	return fastpath_set_peer(k->programs, p->peer.number, &value);
+}
+
+static void
+check_route(struct priv_kernel *k, struct peer_record *p, bool *told)
+{
+	bool astray = !priv_path_leads_to_probe(k, &p->peer);
+	const struct ipaddr pseudo = priv_xfrm_pseudo(&p->peer);
+	char ip[IPADDR_STRLEN];
+
+	if (astray == p->astray)
+		return;
+	p->astray = astray;
+	publish(k, p);
+	if (!*told)
+		log_warnx("%s, which stands for peer %u, %s", ipaddr_format(&pseudo, ip),
+		    p->peer.number,
+		    astray ? "is routed elsewhere by others: in software" : "is ours again");
+	*told = true;
+}
+
+void
+priv_flows_check_routes(struct priv_kernel *k)
+{
+	unsigned looked = 0;
+	bool told = false;
+
+	for (unsigned n = 0; n < KERNEL_PEERS_MAX && looked < ROUTES_AT_ONCE; n++) {
+		struct peer_record *p = k->peers[k->checked = k->checked % KERNEL_PEERS_MAX + 1];
+
+		if (!p || p->suite->level == LEVEL_NONE)
+			continue;
+		check_route(k, p, &told);
+		looked++;
+	}
 }
 
 /* Two peers of level none at one address: whose a frame is could not be said. */
@@ -232,6 +270,8 @@ priv_flows_add_peer(struct priv_kernel *k, const struct kernel_peer *q, struct p
 		return privmsg_refuse(a, -EOPNOTSUPP, "the kernel's path has no barrier");
 	if (secured && q->local.family == AF_INET6 && !k->ipv6)
 		return privmsg_refuse(a, -EAFNOSUPPORT, "no IPv6 routes can be made");
+	if (secured && !priv_path_leads_to_probe(k, q))
+		return privmsg_refuse(a, -EHOSTUNREACH, "others route what stands for it");
 	if (!secured && same_address(k, q))
 		return privmsg_refuse(a, -EADDRINUSE, "another peer has that address");
 	p = calloc(1, sizeof(*p));

@@ -102,6 +102,8 @@ repair(struct priv_kernel *k, uint32_t gone)
 		err = priv_flows_repair(k, &a);
 	if (gone & GONE_SA)
 		priv_xfrm_check_sas(k);
+	if (!err && gone & GONE_LINK)
+		priv_flows_check_routes(k);
 	if (err) {
 		fall(k, &a);
 	} else if (gone & ~GONE_SA) {
@@ -163,6 +165,7 @@ patrol(void *arg)
 	if (k->started) {
 		priv_xfrm_tell(k);
 		check_routes(k);
+		priv_flows_check_routes(k);
 	}
 	if (k->started || k->has_pending)
 		set_patrol(k);

@@ -55,6 +55,7 @@ struct peer_record {
 	struct member_record *members;
 	size_t n_members;
 	struct monotime no_sa; /* when the engine was last told that one is missing */
+	bool astray;	       /* routes of others lead its pseudo-address past the barrier */
 };
 
 struct vnet_record {
@@ -90,9 +91,10 @@ struct priv_kernel {
 	struct peer_record *peers[KERNEL_PEERS_MAX + 1];
 	struct flow_record *flows; /* by slot */
 
-	uint32_t gone; /* set of GONE_* to look after */
-	char what[64]; /* what was removed, for the log */
-	bool no_route; /* nor could it be made */
+	uint32_t gone;	  /* set of GONE_* to look after */
+	char what[64];	  /* what was removed, for the log */
+	bool no_route;	  /* nor could it be made */
+	uint32_t checked; /* the last peer whose route was looked at */
 	struct loop_timer check, patrol;
 	struct kernel_event pending; /* of what must be told: repaired, or down */
 	bool has_pending;
@@ -123,6 +125,8 @@ void priv_path_close(struct priv_kernel *k);
 int priv_path_repair(struct priv_kernel *k, uint32_t gone, struct priv_answer *a);
 /* Are the routes there? 1: now they are. Or -errno. */
 int priv_path_check_routes(struct priv_kernel *k, struct priv_answer *a);
+/* Is the peer's pseudo-address routed by them, and not by others? */
+bool priv_path_leads_to_probe(struct priv_kernel *k, const struct kernel_peer *p);
 /* An event about a link; true if it was one of the shared devices. */
 void priv_path_link_event(void *arg, const struct nlmsghdr *nlh);
 int priv_path_set_program(struct priv_kernel *k, uint32_t ifindex, bool out,
@@ -174,6 +178,8 @@ int priv_flows_probe(
     struct priv_kernel *k, const struct priv_kernel_probe *q, struct priv_answer *a);
 /* The TAP is gone. */
 void priv_flows_forget_vnet(struct priv_kernel *k, uint32_t ifindex);
+/* Peers whose pseudo-address others route elsewhere are not sent to; some of them, each time. */
+void priv_flows_check_routes(struct priv_kernel *k);
 /* Puts the programs of TAPs back. */
 int priv_flows_repair(struct priv_kernel *k, struct priv_answer *a);
 void priv_flows_take_probes(struct priv_kernel *k);

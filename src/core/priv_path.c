@@ -255,6 +255,26 @@ priv_path_check_routes(struct priv_kernel *k, struct priv_answer *a)
 	return restored;
 }
 
+static void
+note_device(void *arg, const struct nlmsghdr *nlh)
+{
+	uint32_t *ifindex = arg;
+
+	*ifindex = pathnl_route_device(nlh);
+}
+
+bool
+priv_path_leads_to_probe(struct priv_kernel *k, const struct kernel_peer *p)
+{
+	const struct ipaddr pseudo = priv_xfrm_pseudo(p);
+	struct pathnl_request r;
+	uint32_t ifindex = 0;
+
+	return netlink_request(k->route.requests, pathnl_get_route(&r, &p->local, &pseudo),
+		   note_device, &ifindex) == 0 &&
+	       ifindex && ifindex == k->probe_ifindex;
+}
+
 static int
 open_probe(struct priv_kernel *k, struct priv_answer *a)
 {

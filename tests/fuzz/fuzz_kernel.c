@@ -19,6 +19,7 @@ enum {
 	SAW_TABLE,
 	SAW_PROGRAM,
 	SAW_PROGRAM_GONE,
+	SAW_ROUTE,
 	REJECT_DATAGRAM,
 };
 
@@ -41,6 +42,7 @@ const char *const fuzz_classes[] = {
 	[SAW_TABLE] = "our nftables table",
 	[SAW_PROGRAM] = "a program",
 	[SAW_PROGRAM_GONE] = "a program gone",
+	[SAW_ROUTE] = "a route's device",
 	[REJECT_DATAGRAM] = "datagram that does not end with a message",
 	NULL,
 };
@@ -71,6 +73,8 @@ message(void *arg, const struct nlmsghdr *nlh)
 		fuzz_saw(SAW_TABLE);
 	if (pathnl_program_device(nlh, &gone) != 0)
 		fuzz_saw(gone ? SAW_PROGRAM_GONE : SAW_PROGRAM);
+	if (pathnl_route_device(nlh) != 0)
+		fuzz_saw(SAW_ROUTE);
 }
 
 int

@@ -136,12 +136,30 @@ test_programs(void **state)
 	assert_int_equal(pathnl_program_device(pathnl_new_vxlan(&r, "v", 1, true), &gone), 0);
 }
 
+static void
+test_routes(void **state)
+{
+	struct pathnl_route route = {
+		.dst = ipaddr_v4(0xc6120000), .prefix_len = 15, .ifindex = 5
+	};
+	const struct ipaddr src = ipaddr_v4(0x0a000001);
+	struct pathnl_request r;
+
+	(void)state;
+	assert_int_equal(pathnl_route_device(pathnl_new_route(&r, &route)), 5);
+	assert_int_equal(pathnl_route_device(pathnl_del_route(&r, &route)), 0);
+	route.ifindex = 0;
+	assert_int_equal(pathnl_route_device(pathnl_new_route(&r, &route)), 0);
+	assert_int_equal(pathnl_route_device(pathnl_get_route(&r, &src, &route.dst)), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_sa),
 		cmocka_unit_test(test_sa_gone), cmocka_unit_test(test_policy),
-		cmocka_unit_test(test_barrier), cmocka_unit_test(test_programs) };
+		cmocka_unit_test(test_barrier), cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_programs) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
