@@ -193,13 +193,17 @@ route_ready(void *arg, uint32_t events)
 	hear(k, &k->route, priv_path_link_event, GONE_LINK | GONE_PROGRAM);
 }
 
+void
+priv_kernel_hear_xfrm(struct priv_kernel *k)
+{
+	hear(k, &k->xfrm, priv_xfrm_event, GONE_POLICY | GONE_SA);
+}
+
 static void
 xfrm_ready(void *arg, uint32_t events)
 {
-	struct priv_kernel *k = arg;
-
 	(void)events;
-	hear(k, &k->xfrm, priv_xfrm_event, GONE_POLICY | GONE_SA);
+	priv_kernel_hear_xfrm(arg);
 }
 
 static void

@@ -107,6 +107,8 @@ int priv_kernel_failed(const struct netlink *n, struct priv_answer *a, int err, 
     ...) __attribute__((format(printf, 4, 5)));
 /* Something of ours is gone: it is looked after in this round of the loop. */
 void priv_kernel_note_gone(struct priv_kernel *k, uint32_t gone, const char *what);
+/* Takes the events that are there: of many changes of ours too, or they crowd out those of others. */
+void priv_kernel_hear_xfrm(struct priv_kernel *k);
 void priv_kernel_tell(struct priv_kernel *k, uint32_t type, uint32_t peer, uint64_t value,
     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 

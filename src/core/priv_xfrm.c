@@ -411,8 +411,10 @@ priv_xfrm_repair(struct priv_kernel *k, struct priv_answer *a)
 	for (uint32_t number = 1; !err && number <= KERNEL_PEERS_MAX; number++) {
 		const struct peer_record *p = k->peers[number];
 
-		if (p && p->suite->level != LEVEL_NONE)
-			err = priv_xfrm_add_peer(k, p, a);
+		if (!p || p->suite->level == LEVEL_NONE)
+			continue;
+		err = priv_xfrm_add_peer(k, p, a);
+		priv_kernel_hear_xfrm(k);
 	}
 	return err;
 }

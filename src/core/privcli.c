@@ -18,6 +18,8 @@
 #include "base/monotime.h"
 #include "core/privcli_internal.h"
 
+#define TAKEN_AT_ONCE 64
+
 /* A state on its way to the disk. */
 struct store {
 	uint32_t seq;
@@ -93,7 +95,8 @@ channel_ready(void *arg, uint32_t events)
 	int err;
 
 	(void)events;
-	while (c->fd >= 0) {
+	/* Not all at once, however many come: what they say is told in between. */
+	for (unsigned n = 0; n < TAKEN_AT_ONCE && c->fd >= 0; n++) {
 		err = ipc_recv(c->fd, &m);
 		if (err == -EAGAIN)
 			return;

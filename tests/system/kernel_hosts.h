@@ -53,7 +53,7 @@ struct host {
 	bool found;
 	struct kernel_finding findings[KERNEL_ABILITIES];
 	struct kernel_event events[64];
-	size_t n_events;
+	size_t n_events, n_lost, n_broken; /* SAs; things repaired */
 };
 
 static struct host hosts[2];
@@ -94,6 +94,8 @@ note_event(void *arg, const struct kernel_event *ev)
 {
 	struct host *h = arg;
 
+	h->n_lost += ev->type == KERNEL_SA_LOST;
+	h->n_broken += ev->type == KERNEL_BROKEN;
 	if (h->n_events < sizeof(h->events) / sizeof(h->events[0]))
 		h->events[h->n_events++] = *ev;
 }

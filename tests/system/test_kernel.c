@@ -8,6 +8,7 @@
 #include "core/priv_kernel.h"
 #include "tests/system/kernel_hosts.h"
 
+#include "tests/system/kernel_many.h"
 #include "tests/system/kernel_secured.h"
 
 /* --- tests --- */
@@ -361,7 +362,8 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = { TEST(test_find), TEST(test_none), TEST(test_none_ipv6),
 		TEST(test_left), TEST(test_syn), TEST(test_strangers), TEST(test_refused),
-		TEST(test_stop), TEST(test_names_taken), TEST(test_repair), SECURED_TESTS };
+		TEST(test_stop), TEST(test_names_taken), TEST(test_repair),
+		SECURED_TESTS MANY_TESTS };
 
 	char why_not[KERNEL_REASON_MAX];
 	const struct passwd *pw;
