@@ -5,7 +5,8 @@ import os
 import signal
 import time
 
-from kernelpath import DEV, VNET, flows, join, path, traces, uses_kernel, wait_path, why_not
+from kernelpath import DEV, VNET, carries_many, flows, join, path, traces, uses_kernel
+from kernelpath import wait_path, why_not
 from traffic import Connection, Stream, transfer
 from vnettest import case, need, wait_until
 
@@ -220,29 +221,4 @@ def test_hostile(net):
 @case(limit=120, extra=True)
 def test_many(net):
     """Thousands of addresses: those in use are in the kernel."""
-    a, b = pair(net)
-    raw_a, raw_b = a.packet_socket(DEV, 0x88b5), b.packet_socket(DEV, 0x88b5)
-    count = 3000
-
-    def mac(number, side):
-        return bytes([2, side, 0, 0, number >> 8, number & 255])
-
-    def frame(to, source):
-        return to + source + b"\x88\xb5" + bytes(46)
-
-    for number in range(count):
-        raw_b.send(frame(b"\xff" * 6, mac(number, 2)))
-        if number % 100 == 99:
-            time.sleep(0.05)
-    wait_until(lambda: len(a.vn_json("varp")) > count * 0.9, 20, "addresses are known")
-
-    def offloaded():
-        for number in range(count):
-            raw_a.send(frame(mac(number, 2), mac(1, 1)))
-            if number % 100 == 99:
-                time.sleep(0.02)
-        return len(flows(a)) > count * 0.9
-    wait_until(offloaded, 40, "flows")
-    sent = a.stats()["kernel_tx"]
-    offloaded()
-    wait_until(lambda: a.stats()["kernel_tx"] > sent + count * 0.8, 5, "they are used")
+    carries_many(*pair(net), 3000)

@@ -2,6 +2,7 @@
 """Hosts whose kernels carry what they can."""
 
 import json
+import time
 
 from vnettest import Failed, Skip, wait_until
 
@@ -68,6 +69,34 @@ def uses_kernel(host, address):
         wait_until(lambda: counted()[0] >= kernel + 5, 3, "counts of the kernel")
         return counted()[1] - engine < 5
     wait_until(seen, 10, f"{host.name}: pings through the kernel")
+
+
+def carries_many(a, b, count):
+    """Frames of a to so many addresses that b has go through the kernel."""
+    raw_a, raw_b = a.packet_socket(DEV, 0x88b5), b.packet_socket(DEV, 0x88b5)
+
+    def mac(number, side):
+        return bytes([2, side, 0, 0, number >> 8, number & 255])
+
+    def frame(to, source):
+        return to + source + b"\x88\xb5" + bytes(46)
+
+    for number in range(count):
+        raw_b.send(frame(b"\xff" * 6, mac(number, 2)))
+        if number % 100 == 99:
+            time.sleep(0.05)
+    wait_until(lambda: len(a.vn_json("varp")) > count * 0.9, 20, "addresses are known")
+
+    def offloaded():
+        for number in range(count):
+            raw_a.send(frame(mac(number, 2), mac(1, 1)))
+            if number % 100 == 99:
+                time.sleep(0.02)
+        return len(flows(a)) > count * 0.9
+    wait_until(offloaded, 40, "flows")
+    sent = a.stats()["kernel_tx"]
+    offloaded()
+    wait_until(lambda: a.stats()["kernel_tx"] > sent + count * 0.8, 5, "they are used")
 
 
 def traces(host):

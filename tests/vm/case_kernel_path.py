@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 
-from kernelpath import DEV, VNET, join, path, uses_kernel, wait_path
+from kernelpath import DEV, VNET, carries_many, flows, join, path, uses_kernel, wait_path
 from traffic import Connection, Stream, transfer
 from vnettest import case, wait_until
 
@@ -396,3 +396,13 @@ def test_moves(net):
             target.ip("link", "set", "guest1", "master", "br0", "up")
             guest.run("ping", "-c", "1", "-W", "1", A, check=False)     # it says something
             assert stream.flowing(10) < 5       # one second, on a real machine
+
+
+@case(limit=60)
+def test_many(net):
+    """Thousands of addresses over one association."""
+    a, b = pair(net)
+    carries_many(a, b, 3000)
+    assert len(kernel_sas(a)) == 1
+    b.stop()
+    wait_until(lambda: not flows(a), 30, "no flow is left")
