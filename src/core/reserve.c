@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/reserve.h"
 
+#define RATE_LEAST_MS 20 /* a burst is not taken for more than it is */
+
 void
 reserve_init(struct reserve *r, uint64_t stored, uint64_t used, bool esn)
 {
@@ -44,30 +46,51 @@ reserve_sent(struct reserve *r, uint64_t used, struct monotime now)
 bool
 reserve_due(const struct reserve *r, uint64_t used)
 {
-	return r->wanted == r->limit && r->limit - used < r->ahead / 2 && r->limit != r->end;
+	return r->wanted == r->limit && r->limit != r->end &&
+	       (used >= r->limit || r->limit - used < r->ahead / 2);
+}
+
+/* For one that has sent n in this time. */
+static uint64_t
+ahead_for(uint64_t n, int64_t ms)
+{
+	uint64_t ahead = RESERVE_QUIET;
+
+	if (n < RESERVE_QUIET / 2)
+		return RESERVE_QUIET;
+	while (
+	    ahead < RESERVE_BUSY && ahead * ((uint64_t)ms + RATE_LEAST_MS) < n * RESERVE_AHEAD_MS)
+		ahead *= 2;
+	return ahead;
 }
 
 bool
 reserve_received(struct reserve *r, uint64_t used, struct monotime now)
 {
-	bool much = used - r->top >= RESERVE_QUIET / 2, over;
+	uint64_t ahead;
+	bool over;
 
 	if (on_its_way(r, now))
 		return false;
-	over = !monotime_is_set(r->since) || monotime_diff_ms(now, r->since) >= RESERVE_QUIET_MS;
+	if (!monotime_is_set(r->since)) {
+		r->since = now;
+		r->top = used;
+	}
+	ahead = ahead_for(used - r->top, monotime_diff_ms(now, r->since));
+	over = monotime_diff_ms(now, r->since) >= RESERVE_QUIET_MS;
 	if (over) {
 		r->since = now;
 		r->top = used;
 	}
 	if (reserve_due(r, used)) {
-		r->ahead = much ? RESERVE_BUSY : RESERVE_QUIET;
-		return want(r, used, r->ahead);
+		r->ahead = ahead;
+		return want(r, used, ahead);
 	}
-	if (!over || much || r->ahead == RESERVE_QUIET || r->limit - used <= RESERVE_QUIET)
+	if (!over || ahead > r->ahead / 4 || used >= r->limit || r->limit - used <= ahead)
 		return false;
 	/* Some is given back. */
-	r->ahead = RESERVE_QUIET;
-	r->wanted = used + RESERVE_QUIET;
+	r->ahead = ahead;
+	r->wanted = used + ahead;
 	return true;
 }
 

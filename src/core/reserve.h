@@ -7,8 +7,8 @@
  * goes on behind all of these. Pure; time is a parameter.
  *
  * Sent numbers are reserved far ahead: those that a crash loses cost nothing. A number received and
- * lost costs a packet, as the other end goes on where it was; so as long as it sends little, only
- * little is reserved.
+ * lost costs a packet, as the other end goes on where it was; so no more is reserved than it sends
+ * in some seconds.
  */
 
 #include <stdbool.h>
@@ -17,9 +17,10 @@
 #include "base/monotime.h"
 
 #define RESERVE_SENT	 (UINT64_C(1) << 20) /* a block; one to two are reserved ahead */
-#define RESERVE_BUSY	 (UINT64_C(1) << 17) /* received: as many ahead, and stored when half */
-#define RESERVE_QUIET	 256		     /* of them are used up */
-#define RESERVE_QUIET_MS 10000		     /* fewer than half of RESERVE_QUIET in this time */
+#define RESERVE_BUSY	 (UINT64_C(1) << 17) /* received: at most so many ahead, */
+#define RESERVE_QUIET	 256		     /* and at least; stored when half are used up */
+#define RESERVE_AHEAD_MS 4000		     /* what comes in this time at the present rate, */
+#define RESERVE_QUIET_MS 10000		     /* which is looked at anew this often */
 #define RESERVE_AGAIN_MS 1000		     /* what could not be stored is tried again */
 
 struct reserve {
@@ -40,7 +41,7 @@ void reserve_init(struct reserve *r, uint64_t stored, uint64_t used, bool esn);
 uint64_t reserve_last(const struct reserve *r);
 /*
  * used: the highest number so far. True if r->wanted has become another, which is to be stored now.
- * Never while something is on its way.
+ * Never while something is on its way. Received ones may be above the limit: a kernel does not ask.
  */
 bool reserve_sent(struct reserve *r, uint64_t used, struct monotime now);
 bool reserve_received(struct reserve *r, uint64_t used, struct monotime now);

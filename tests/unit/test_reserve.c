@@ -129,6 +129,46 @@ much_for_who_sends_much_until_it_is_quiet(void **state)
 	assert_true(reserve_last(&r) == top + RESERVE_QUIET);
 }
 
+static void
+as_much_as_comes_in_some_seconds(void **state)
+{
+	uint64_t top = 0;
+	struct reserve r;
+
+	(void)state;
+	reserve_init(&r, 0, 0, true);
+	for (int i = 0; i < 20000; i++, top++, later(5)) { /* 200 a second */
+		if (reserve_received(&r, top, now))
+			reserve_stored(&r, true, now);
+		assert_true(top < reserve_last(&r));
+	}
+	assert_int_equal(r.ahead, 1024);
+	/* A burst is answered by more at once. */
+	top = reserve_last(&r) - 100;
+	assert_true(reserve_received(&r, top, now));
+	assert_true(r.ahead >= 1024);
+}
+
+static void
+a_kernel_does_not_ask(void **state)
+{
+	struct reserve r;
+
+	(void)state;
+	reserve_init(&r, 0, 0, true);
+	stored_well(&r, reserve_received(&r, 0, now), RESERVE_QUIET);
+	assert_true(reserve_due(&r, 5000));
+	stored_well(&r, reserve_received(&r, 5000, now), 5000 + RESERVE_BUSY);
+	later(RESERVE_QUIET_MS);
+	stored_well(&r, reserve_received(&r, 5000, now), 5000 + 2048);
+	later(RESERVE_QUIET_MS);
+	/* It had taken more when that was given back. */
+	stored_well(&r, reserve_received(&r, 5000, now), 5000 + RESERVE_QUIET);
+	later(RESERVE_QUIET_MS);
+	stored_well(&r, reserve_received(&r, 5000 + RESERVE_QUIET + 9, now),
+	    5000 + RESERVE_QUIET + 9 + RESERVE_QUIET);
+}
+
 /* What one life has on disk, and the highest number it has used. */
 static void
 live(uint64_t *disk, uint64_t *highest, bool received)
@@ -183,6 +223,8 @@ main(void)
 		cmocka_unit_test(what_cannot_be_stored_is_tried_again),
 		cmocka_unit_test(little_is_reserved_for_who_sends_little),
 		cmocka_unit_test(much_for_who_sends_much_until_it_is_quiet),
+		cmocka_unit_test(as_much_as_comes_in_some_seconds),
+		cmocka_unit_test(a_kernel_does_not_ask),
 		cmocka_unit_test(no_number_comes_twice_through_crashes),
 	};
 
