@@ -135,6 +135,7 @@ struct way {
 	struct endpoint ep;
 	uint32_t inner_mtu;
 	bool plain;
+	uint32_t port; /* the kernel has its only SA: the number for kernelport_send(); or 0 */
 };
 
 struct assoc_key {
@@ -184,6 +185,7 @@ struct assoc {
 	struct exchange *exchange; /* exchange.c: membership and echoes */
 	_Atomic bool in_kernel; /* its unicast is for the kernel, which the engine's thread asks */
 	struct path *path;	/* path.c: what of it the kernel carries; NULL: nothing */
+	uint32_t port;		/* manual SAs that the kernel has: see struct way */
 	char problem[128];	/* the last thing that went wrong, in words; "" when up */
 };
 

@@ -14,7 +14,8 @@
  *   ingress.c    datagrams from the network, and their frames to devices
  *   offload.c path.c flows.c   what the kernel carries instead
  *   plain.c      members that are kernel VXLAN devices without vnetd
- *   manual.c     those with manual SAs, rawesp.c their packets
+ *   manual.c     those with manual SAs, rawesp.c their packets; kernelport.c their frames, while
+ *                the kernel has the SAs
  *   vnetctl.c    making, changing and removing vnets and their devices
  *   control.c commands.c  the control socket
  *   state.c      what is stored, and the memo for the engine after this one

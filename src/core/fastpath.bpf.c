@@ -7,11 +7,11 @@
  *   to the peer's policy. All else is left to the engine, which reads the TAP.
  *
  *   from_none, from_auth, from_conf, on the way into a VXLAN device: a frame of a member goes into
- *   its TAP, nothing else goes anywhere.
+ *   its TAP, or to the engine if that has to see it; nothing else goes anywhere.
  *
- *   from_priv, into the probing device: a probe goes out as a frame of a flow does.
+ *   from_priv, into the probing device: probes and frames of the engine go out as frames of flows do.
  *
- *   unsealed, out of that device: what got there has found no policy.
+ *   unsealed, out of that device: frames to the engine pass; what else got there has found no policy.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -31,6 +31,7 @@
 #define TYPE_IPV6   0x86dd
 #define TYPE_VLAN   0x8100
 #define TYPE_QINQ   0x88a8
+#define FRAME_MAX   0x1ffff
 #define PROTO_TCP   6
 #define PROTO_UDP   17
 #define PROTO_ICMP6 58
@@ -71,10 +72,10 @@ struct {
 	__type(value, struct fastpath_slot);
 } slots SEC(".maps");
 
-/* ifindex, by level */
+/* ifindex, by level; FASTPATH_PORT */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FASTPATH_LEVELS);
+	__uint(max_entries, FASTPATH_DEVICES);
 	__type(key, __u32);
 	__type(value, __u32);
 } devices SEC(".maps");
@@ -331,7 +332,8 @@ note_probe(struct __sk_buff *skb, __u32 peer)
 	return TC_ACT_SHOT;
 }
 
-static __always_inline void
+/* False: it has no flow to there. */
+static __always_inline bool
 note_source(struct __sk_buff *skb, const struct fastpath_member *m)
 {
 	struct fastpath_flow_key key = { 0 };
@@ -340,14 +342,38 @@ note_source(struct __sk_buff *skb, const struct fastpath_member *m)
 	__u8 mac[6];
 
 	if (bpf_skb_load_bytes(skb, offsetof(struct ether, src), mac, sizeof(mac)) < 0)
-		return;
+		return false;
 	put_key(&key, mac, m->ifindex);
 	flow = bpf_map_lookup_elem(&flows, &key);
 	if (!flow || flow->peer != m->peer)
-		return;
+		return false;
 	s = bpf_map_lookup_elem(&slots, &flow->slot);
 	if (s)
 		count_in(s, skb, clock());
+	return true;
+}
+
+/* Of a host without vnetd: nobody but our engine lowers the size of segments in its SYNs. */
+static __always_inline bool
+is_plain(struct __sk_buff *skb)
+{
+	__be16 type;
+
+	return bpf_skb_load_bytes(skb, offsetof(struct ether, type), &type, sizeof(type)) == 0 &&
+	       carries(skb, bpf_ntohs(type), FRAME_MAX);
+}
+
+static __always_inline int
+to_engine(struct __sk_buff *skb, __u32 peer, __u32 vni)
+{
+	__u32 port = FASTPATH_PORT, *device = bpf_map_lookup_elem(&devices, &port);
+
+	if (!device || *device == 0 ||
+	    bpf_skb_vlan_push(skb, bpf_htons(FASTPATH_PORT_TYPE), (__u16)vni) < 0 ||
+	    bpf_skb_vlan_push(skb, bpf_htons(FASTPATH_PORT_TYPE), (__u16)peer) < 0)
+		return TC_ACT_SHOT;
+	skb->mark = FASTPATH_MARK | peer;
+	return bpf_redirect(*device, 0);
 }
 
 static __always_inline int
@@ -365,7 +391,10 @@ receive(struct __sk_buff *skb, enum level level)
 		return drop_unknown(&key);
 	if (m->ifindex == 0)
 		return note_probe(skb, m->peer);
-	note_source(skb, m);
+	if (!note_source(skb, m) && m->learn)
+		return to_engine(skb, m->peer, key.vni);
+	if (m->learn && !is_plain(skb))
+		return to_engine(skb, m->peer, key.vni);
 	skb->mark = 0;
 	return bpf_redirect(m->ifindex, BPF_F_INGRESS);
 }
@@ -393,31 +422,51 @@ from_conf(struct __sk_buff *skb)
 
 /* --- the probing device, to which the pseudo-addresses are routed --- */
 
+static __always_inline int
+send_to(struct __sk_buff *skb, __u32 number, __u32 vni)
+{
+	struct fastpath_peer *p = bpf_map_lookup_elem(&peers, &number);
+	__u32 *device = p ? bpf_map_lookup_elem(&devices, &p->level) : NULL;
+
+	if (!p || !device || *device == 0 || !address_to(skb, p, vni))
+		return TC_ACT_SHOT;
+	return bpf_redirect(*device, 0);
+}
+
+/* A tag in front has been taken off, into vlan_tci. */
+static __always_inline bool
+is_tagged(const struct __sk_buff *skb)
+{
+	return skb->vlan_present && skb->vlan_proto == bpf_htons(FASTPATH_PORT_TYPE);
+}
+
 SEC("tc")
 int
 from_priv(struct __sk_buff *skb)
 {
-	struct fastpath_peer *p;
-	__u32 number, *device;
+	__u32 number, vni;
 
+	if (is_tagged(skb)) {
+		number = skb->vlan_tci;
+		if (bpf_skb_vlan_pop(skb) < 0 || !is_tagged(skb))
+			return TC_ACT_SHOT;
+		vni = skb->vlan_tci;
+		if (bpf_skb_vlan_pop(skb) < 0)
+			return TC_ACT_SHOT;
+		return send_to(skb, number, vni);
+	}
 	if (bpf_skb_load_bytes(
 		skb, offsetof(struct fastpath_probe_frame, number), &number, sizeof(number)) < 0)
 		return TC_ACT_SHOT;
-	number = bpf_ntohl(number);
-	p = bpf_map_lookup_elem(&peers, &number);
-	if (!p)
-		return TC_ACT_SHOT;
-	device = bpf_map_lookup_elem(&devices, &p->level);
-	if (!device || *device == 0 || !address_to(skb, p, VNI_PROBE))
-		return TC_ACT_SHOT;
-	return bpf_redirect(*device, 0);
+	return send_to(skb, bpf_ntohl(number), VNI_PROBE);
 }
 
 SEC("tc")
 int
 unsealed(struct __sk_buff *skb)
 {
-	(void)skb;
+	if (is_tagged(skb) && (skb->mark & ~FASTPATH_PEER_MASK) == FASTPATH_MARK)
+		return TC_ACT_UNSPEC;
 	return DROP(unsent);
 }
 

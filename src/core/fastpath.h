@@ -8,13 +8,17 @@
 
 #include <linux/types.h>
 
-#define FASTPATH_PEERS	 4097 /* by number, from 1 */
-#define FASTPATH_SLOTS	 32768
-#define FASTPATH_MEMBERS 65536
-#define FASTPATH_MARK	 0x766e0000 /* and a peer's number: mark of what its SA has opened */
+#define FASTPATH_PEERS	   4097 /* by number, from 1 */
+#define FASTPATH_SLOTS	   32768
+#define FASTPATH_MEMBERS   65536
+#define FASTPATH_MARK	   0x766e0000 /* and a peer's number: mark of what its SA has opened */
+#define FASTPATH_PEER_MASK 0x1fffu
 
 /* Shared devices, by enum level; those of auth and conf are for what IPsec seals. */
 #define FASTPATH_LEVELS 3
+/* In the same map: the one that the engine's port is a queue of. */
+#define FASTPATH_PORT	 3
+#define FASTPATH_DEVICES 4
 
 struct fastpath_flow_key {
 	__u32 ifindex;
@@ -57,6 +61,7 @@ struct fastpath_member_key {
 struct fastpath_member {
 	__u32 ifindex; /* 0: it is a probe */
 	__u32 peer;
+	__u32 learn; /* as in struct kernel_peer */
 };
 
 struct fastpath_probe {
@@ -64,6 +69,12 @@ struct fastpath_probe {
 	__u32 zero;
 	__u64 nonce; /* network order */
 };
+
+/*
+ * Frames between the kernel's path and the engine's port carry two tags of this type in front of
+ * their own: the peer's number, and the VNI, of 16 bits there.
+ */
+#define FASTPATH_PORT_TYPE 0x88a8
 
 /* A frame that priv writes into the probing device goes to the peer whose number its dst ends with. */
 struct fastpath_probe_frame {

@@ -120,7 +120,28 @@ frame_from_network(struct engine *e, struct vnet *v, struct assoc *a, struct pac
 	deliver_to_ports(e, v, p);
 }
 
-/* VXLAN of association a: the VNI must be a vnet of exactly its key and suite. */
+/* The vnet of that VNI if a may speak for it: it must be of exactly its key and suite. */
+static struct vnet *
+vnet_for(struct engine *e, const struct assoc *a, uint32_t vni)
+{
+	struct vnet *v = e->ingress->assoc == a && e->ingress->vnet->vni == vni
+			     ? e->ingress->vnet
+			     : vnet_by_vni(&e->vnets, vni);
+
+	if (v == NULL) {
+		stats_count(STAT_VNI_UNKNOWN);
+		return NULL;
+	}
+	if (v->group == a->group &&
+	    (a->manual == NULL || member_find(&e->vnets, a->key.host_id, vni) != NULL))
+		return v;
+	stats_count(v->group->suite->id != SUITE_NONE && a->group->suite->id == SUITE_NONE
+			? STAT_CLEAR_SECURED
+			: STAT_VNI_FORBIDDEN);
+	return NULL;
+}
+
+/* VXLAN of association a. */
 static void
 vxlan_in(struct engine *e, struct assoc *a, struct packet *p)
 {
@@ -137,21 +158,36 @@ vxlan_in(struct engine *e, struct assoc *a, struct packet *p)
 		offload_probed(e->offload, a, nonce);
 		return;
 	}
-	v = e->ingress->assoc == a && e->ingress->vnet->vni == vni ? e->ingress->vnet
-								   : vnet_by_vni(&e->vnets, vni);
-	if (v == NULL) {
-		stats_count(STAT_VNI_UNKNOWN);
+	v = vnet_for(e, a, vni);
+	if (v == NULL)
 		return;
-	}
-	if (v->group != a->group ||
-	    (a->manual != NULL && member_find(&e->vnets, a->key.host_id, vni) == NULL)) {
-		stats_count(v->group->suite->id != SUITE_NONE && a->group->suite->id == SUITE_NONE
-				? STAT_CLEAR_SECURED
-				: STAT_VNI_FORBIDDEN);
-		return;
-	}
 	(void)packet_pull(p, VXLAN_HEADER_LEN);
 	frame_from_network(e, v, a, p);
+}
+
+/* What else comes from there may go in the kernel. */
+static void
+offload_source(struct engine *e, struct assoc *a, const struct vnet *v, const struct packet *p)
+{
+	struct member *m = member_find(&e->vnets, a->key.host_id, v->vni);
+	struct macaddr dst, src;
+
+	if (m != NULL && ether_addresses(p->data, p->len, &dst, &src) &&
+	    varp_lookup(e->varp, v->vni, &dst).where == VARP_LOCAL)
+		offload_used(e->offload, m, &dst, &src, engine_now(e));
+}
+
+void
+ingress_port(struct engine *e, struct assoc *a, uint32_t vni, struct packet *p)
+{
+	struct vnet *v = vnet_for(e, a, vni);
+
+	input_hold(&e->ingress->input, p);
+	if (v == NULL)
+		return;
+	p->checked = false;
+	frame_from_network(e, v, a, p);
+	offload_source(e, a, v, p);
 }
 
 static void

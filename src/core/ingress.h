@@ -22,5 +22,7 @@ void ingress_datagram(struct engine *e, const struct datagram *d);
 /* What a worker has opened already: the payload is d->packet; takes it. */
 void ingress_opened(
     struct engine *e, uint32_t spi, const struct esp_opened *opened, const struct datagram *d);
+/* A bare frame of that VNI that a's kernel SA has opened; takes it. */
+void ingress_port(struct engine *e, struct assoc *a, uint32_t vni, struct packet *p);
 /* The batch is over: writes what was merged, frees what was held. */
 void ingress_flush(struct engine *e);

@@ -362,6 +362,15 @@ kernelcli_sa_count(
 }
 
 int
+kernelcli_sa_limit(struct privcli *c, uint32_t token, uint32_t peer, enum kernel_direction d,
+    uint32_t spi, uint64_t soft, uint64_t hard)
+{
+	const struct priv_kernel_limit q = { { peer, d, spi }, soft, hard };
+
+	return ask(c, PRIV_KERNEL_SA_LIMIT, token, &q, sizeof(q));
+}
+
+int
 kernelcli_member_add(struct privcli *c, uint32_t token, const struct kernel_member *m)
 {
 	return ask(c, PRIV_KERNEL_MEMBER_ADD, token, m, sizeof(*m));

@@ -45,6 +45,11 @@ struct kernel_peer {
 	uint32_t number; /* 1 to KERNEL_PEERS_MAX; makes its pseudo-address, reqid and mark */
 	uint32_t suite;	 /* SUITE_NONE: clear VXLAN to KERNEL_PORT_NONE */
 	struct ipaddr local, remote;
+	/*
+	 * 1: it runs no vnetd. What the engine has to see of it, which is all from sources without
+	 * a flow, comes out of the engine's port.
+	 */
+	uint32_t learn;
 };
 
 enum kernel_direction { KERNEL_IN, KERNEL_OUT };
@@ -160,6 +165,9 @@ int kernelcli_sa_delete(
     struct privcli *c, uint32_t token, uint32_t peer, enum kernel_direction d, uint32_t spi);
 int kernelcli_sa_count(
     struct privcli *c, uint32_t token, uint32_t peer, enum kernel_direction d, uint32_t spi);
+/* Other limits from now on, counted from when it was added. */
+int kernelcli_sa_limit(struct privcli *c, uint32_t token, uint32_t peer, enum kernel_direction d,
+    uint32_t spi, uint64_t soft, uint64_t hard);
 int kernelcli_member_add(struct privcli *c, uint32_t token, const struct kernel_member *m);
 int kernelcli_member_delete(struct privcli *c, uint32_t token, uint32_t peer, uint32_t vni);
 /* Makes or changes. */

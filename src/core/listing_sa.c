@@ -108,6 +108,27 @@ print_kernel_pair(struct request *r, const struct sa_pair *p)
 		print_kernel_sa(r, p, "out", p->out[i].sa.spi, &p->out[i].kernel, p->out[i].keymat);
 }
 
+/* The kernel has the same ones, if it has any. */
+static void
+print_manual_pair(struct request *r, const struct assoc *a, const struct sa_pair *p)
+{
+	const struct sa_kernel *in = &p->in->kernel, *out = &p->out->kernel;
+	struct sa_count received = sa_in_count(p->in), sent = sa_out_count(p->out);
+
+	received.packets += in->packets;
+	received.bytes += in->bytes;
+	sent.packets += out->packets - manual_unsent(a->manual);
+	sent.bytes += out->bytes;
+	if (in->seq > received.seq)
+		received.seq = in->seq;
+	if (out->seq > sent.seq)
+		sent.seq = out->seq;
+	print_sa(r, &(struct sa_row){ a, p, "in", p->in->entry.spi, p->in->sa.esn, received,
+			p->in->keymat, in->state == SA_KERNEL_HAS ? in : NULL });
+	print_sa(r, &(struct sa_row){ a, p, "out", p->out->sa.spi, p->out->sa.esn, sent,
+			p->out->keymat, out->state == SA_KERNEL_HAS ? out : NULL });
+}
+
 static void
 print_pair(struct request *r, const struct assoc *a, const struct sa_pair *p)
 {
@@ -120,14 +141,10 @@ print_pair(struct request *r, const struct assoc *a, const struct sa_pair *p)
 	for (uint8_t i = 0; i < p->n_out_soft; i++) {
 		const struct esp_out *sa = &p->out[i].sa;
 
-		struct sa_count count = sa_out_count(&p->out[i]);
-
 		if (p->out[i].kernel.state != SA_KERNEL_NEVER)
 			continue; /* the kernel's */
-		if (a->manual != NULL)
-			count.packets -= manual_began(a->manual);
-		print_sa(r, &(struct sa_row){
-				a, p, "out", sa->spi, sa->esn, count, p->out[i].keymat, NULL });
+		print_sa(r, &(struct sa_row){ a, p, "out", sa->spi, sa->esn,
+				sa_out_count(&p->out[i]), p->out[i].keymat, NULL });
 	}
 }
 
@@ -141,6 +158,10 @@ command_sa_list(struct request *r)
 	}
 	for (const struct assoc *a = r->engine->assocs.first; a != NULL; a = a->next)
 		for (const struct sa_pair *p = a->pairs; p != NULL; p = p->next) {
+			if (a->manual != NULL) {
+				print_manual_pair(r, a, p);
+				continue;
+			}
 			print_pair(r, a, p);
 			print_kernel_pair(r, p);
 		}

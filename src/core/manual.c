@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,28 +27,45 @@
 #define SPI_TAKEN "its spi-in is taken by another SA"
 #define TICK_MS	  1000 /* in that time nobody sends what is reserved at least */
 
+/* Numbers that software may use while the kernel is given its SAs; */
+#define LEND_SENT 4096
+#define LEND_BUSY 4096	/* received: of a peer that sends much */
+#define LEND_REST 65536 /* and that the kernel leaves to it, for what comes after */
+
 _Static_assert(MANUAL_MAX <= PRIV_SPIS_MAX && MANUAL_MAX <= CONFIG_SAS_MAX,
     "the filter and the state have room for all");
 
+enum lent { NOT_LENT, LENT, RETURNING };
+
 struct manual {
 	struct manual *next;
+	struct engine *engine;
 	struct manualspec spec; /* its numbers are those that this run began with */
 	struct assoc *assoc;
 	struct reserve sent, received;
 	struct priv_number *kept; /* NULL: no place */
 	uint64_t number;	  /* of the state that will have what is wanted; 0: nothing is */
+	uint64_t skipped;	  /* numbers never sent, nor counted, in software */
+	enum lent lent;
+	bool had; /* the kernel has had what is lent */
+	struct manual_loan loan;
+	uint64_t kernel_sent, kernel_received; /* as last heard; loan's before */
 };
 
 static uint64_t
 taken(const struct manual *m)
 {
-	return sa_in_count(m->assoc->active->in).seq;
+	uint64_t top = sa_in_count(m->assoc->active->in).seq;
+
+	return m->lent != NOT_LENT && m->kernel_received > top ? m->kernel_received : top;
 }
 
 static uint64_t
 used(const struct manual *m)
 {
-	return sa_out_count(m->assoc->active->out).seq;
+	uint64_t seq = sa_out_count(m->assoc->active->out).seq;
+
+	return m->lent == LENT && m->kernel_sent > seq ? m->kernel_sent : seq;
 }
 
 static enum level
@@ -65,12 +84,12 @@ manual_takes(const struct manual *m, const struct vnetid *id)
 }
 
 uint64_t
-manual_began(const struct manual *m)
+manual_unsent(const struct manual *m)
 {
-	return m->spec.sent;
+	return m->spec.sent + m->skipped;
 }
 
-/* No number goes beyond what is reserved. */
+/* No number goes beyond what is reserved, or the kernel's. */
 static void
 apply(struct manual *m)
 {
@@ -78,19 +97,38 @@ apply(struct manual *m)
 	struct sa_out *out = m->assoc->active->out;
 
 	pthread_mutex_lock(&in->lock);
-	in->sa.last = reserve_last(&m->received);
+	if (m->lent == NOT_LENT)
+		in->sa.last = reserve_last(&m->received);
 	pthread_mutex_unlock(&in->lock);
 	pthread_mutex_lock(&out->lock);
-	out->sa.last = reserve_last(&m->sent);
+	if (m->lent != LENT)
+		out->sa.last = reserve_last(&m->sent);
 	pthread_mutex_unlock(&out->lock);
 }
 
 /* --- sockets --- */
 
+/* The kernel opens it too, and it is the kernel's. */
+static bool
+is_for_kernel(const struct engine *e, const struct packet *p)
+{
+	uint32_t spi, seq;
+
+	memcpy(&spi, p->data, sizeof(spi));
+	memcpy(&seq, p->data + sizeof(spi), sizeof(seq));
+	for (const struct manual *m = e->manuals; m != NULL; m = m->next)
+		if (m->lent != NOT_LENT && m->spec.spi_in == ntohl(spi))
+			return (int32_t)(ntohl(seq) - (uint32_t)m->loan.received) > 0;
+	return false;
+}
+
 static void
 esp_received(void *arg, const struct datagram *d)
 {
-	ingress_datagram(arg, d);
+	if (is_for_kernel(arg, d->packet))
+		packet_put(d->packet);
+	else
+		ingress_datagram(arg, d);
 }
 
 static void
@@ -117,6 +155,13 @@ sockets_open(struct engine *e)
 		       : rawesp_open(e->loop, e->pool, s.esp4, s.esp6, esp_received, esp_done, e);
 }
 
+/* All that still comes is the kernel's. */
+static bool
+has_passed(const struct manual *m)
+{
+	return m->lent == LENT && m->kernel_received > m->loan.received;
+}
+
 /* What is not for these SAs does not even wake us. */
 static int
 filter_set(struct engine *e)
@@ -127,7 +172,7 @@ filter_set(struct engine *e)
 	if (rawesp_fd(AF_INET) < 0)
 		return 0;
 	for (const struct manual *m = e->manuals; m != NULL; m = m->next)
-		if (m->spec.udp_port == 0)
+		if (m->spec.udp_port == 0 && !has_passed(m))
 			spis[n++] = m->spec.spi_in;
 	return privcli_esp_filter(e->priv, spis, n);
 }
@@ -181,6 +226,12 @@ number_find(struct engine *e, uint32_t spi_in, uint32_t spi_out)
 	return free_one;
 }
 
+static uint64_t
+highest(const struct priv_number *n)
+{
+	return n->kernel > n->received ? n->kernel : n->received;
+}
+
 /*
  * The highest number received. After a crash of the machine nobody knows: then it is what the disk
  * says, as for SAs that have never been used.
@@ -195,10 +246,12 @@ number_recall(struct engine *e, struct manual *m)
 	n = m->kept = number_find(e, s->spi_in, s->spi_out);
 	if (n == NULL)
 		return s->received;
-	if (n->spi_in != 0 && s->sent != 0 && n->received <= s->received)
-		return n->received;
+	if (n->spi_in != 0 && s->sent != 0 && !n->lent)
+		return highest(n);
 	/* In this order, as we may be killed at any time. */
+	n->kernel = 0;
 	__atomic_store_n(&n->received, s->received, __ATOMIC_RELEASE);
+	__atomic_store_n(&n->lent, 0, __ATOMIC_RELEASE);
 	n->spi_out = s->spi_out;
 	__atomic_store_n(&n->spi_in, s->spi_in, __ATOMIC_RELEASE);
 	return s->received;
@@ -289,7 +342,9 @@ associate(struct engine *e, struct manual *m, char error[static MANUAL_ERROR_MAX
 	fixed.received = number_recall(e, m);
 	fixed.taken = m->kept != NULL ? &m->kept->received : NULL;
 	reserve_init(&m->sent, s->sent, s->sent, s->esn);
-	reserve_init(&m->received, s->received, fixed.received, s->esn);
+	/* A kernel may have taken more than was reserved. */
+	reserve_init(&m->received, fixed.received > s->received ? fixed.received : s->received,
+	    fixed.received, s->esn);
 	err = assoc_fix(&e->assocs, a, &fixed, engine_now(e));
 	if (err < 0) {
 		number_forget(m);
@@ -313,6 +368,7 @@ manual_add(struct engine *e, const struct manualspec *spec, char error[static MA
 	if (m == NULL)
 		return refuse(error, -ENOMEM, "");
 	m->spec = *spec;
+	m->engine = e;
 	err = associate(e, m, error);
 	if (err < 0) {
 		manual_free(e, m);
@@ -437,6 +493,159 @@ manual_stored(struct engine *e, uint64_t number, int error)
 		reserve_stored(&m->received, error == 0, engine_now(e));
 		apply(m);
 	}
+}
+
+/* --- lent to the kernel --- */
+
+/* What software may still take. */
+static void
+lend_received(struct manual *m)
+{
+	struct sa_in *in = m->assoc->active->in;
+	uint64_t ahead = m->received.ahead / 2, last = reserve_last(&m->received);
+
+	if (ahead > LEND_BUSY)
+		ahead = LEND_BUSY;
+	pthread_mutex_lock(&in->lock);
+	if (in->sa.replay.top < last && last - in->sa.replay.top > ahead)
+		last = in->sa.replay.top + ahead;
+	in->sa.last = m->loan.received = last;
+	pthread_mutex_unlock(&in->lock);
+	m->kept->kernel = 0;
+	__atomic_store_n(&m->kept->lent, 1, __ATOMIC_RELEASE);
+}
+
+bool
+manual_lend(struct manual *m, struct manual_loan *loan)
+{
+	struct sa_out *out = m->assoc->active->out;
+	uint64_t last = reserve_last(&m->sent), sent = used(m) + LEND_SENT;
+
+	if (m->kept == NULL || m->lent != NOT_LENT || last < sent + 2 * LEND_REST)
+		return false;
+	m->loan.sent = sent;
+	m->loan.last = last - LEND_REST;
+	pthread_mutex_lock(&out->lock);
+	out->sa.last = sent;
+	pthread_mutex_unlock(&out->lock);
+	lend_received(m);
+	m->kernel_sent = sent;
+	m->kernel_received = m->loan.received;
+	m->lent = LENT;
+	m->had = false;
+	*loan = m->loan;
+	return true;
+}
+
+void
+manual_lent(struct manual *m)
+{
+	struct sa_out *out = m->assoc->active->out;
+
+	m->had = true;
+	pthread_mutex_lock(&out->lock);
+	out->sa.last = out->sa.seq;
+	pthread_mutex_unlock(&out->lock);
+}
+
+void
+manual_counted(struct manual *m, bool sent, uint64_t seq)
+{
+	bool passed = has_passed(m);
+
+	if (m->lent != LENT)
+		return;
+	if (sent && seq > m->kernel_sent)
+		m->kernel_sent = seq;
+	if (!sent && seq > m->kernel_received)
+		m->kernel_received = seq;
+	if (passed != has_passed(m))
+		(void)filter_set(m->engine);
+	engine_kick(m->engine);
+}
+
+uint64_t
+manual_last(struct manual *m)
+{
+	uint64_t last = reserve_last(&m->sent);
+
+	if (m->lent == LENT && last > LEND_REST && last - LEND_REST > m->loan.last)
+		m->loan.last = last - LEND_REST;
+	return m->loan.last;
+}
+
+/* What the kernel counted is software's from now on, for `vn sas`. */
+static void
+take_counts(struct manual *m)
+{
+	struct sa_pair *p = m->assoc->active;
+
+	pthread_mutex_lock(&p->in->lock);
+	p->in->sa.packets += p->in->kernel.packets;
+	p->in->sa.bytes += p->in->kernel.bytes;
+	pthread_mutex_unlock(&p->in->lock);
+	pthread_mutex_lock(&p->out->lock);
+	m->skipped += m->loan.last - p->out->sa.seq - p->out->kernel.packets;
+	p->out->sa.seq = m->loan.last;
+	p->out->sa.bytes += p->out->kernel.bytes;
+	pthread_mutex_unlock(&p->out->lock);
+	p->in->kernel = p->out->kernel = (struct sa_kernel){ 0 };
+}
+
+void
+manual_return(struct manual *m)
+{
+	if (m->lent != LENT)
+		return;
+	take_counts(m);
+	m->lent = RETURNING;
+	apply(m);
+	/* What comes while the kernel deletes its SA waits in the socket. */
+	(void)filter_set(m->engine);
+	engine_kick(m->engine);
+}
+
+/* Nobody knows the last number: then it is what the disk says. */
+static uint64_t
+flushed(const struct manual *m)
+{
+	uint64_t top = m->received.limit > m->kernel_received ? m->received.limit
+							      : m->kernel_received;
+
+	log_warnx("the kernel's SA %08x was flushed: packets of the peer are lost until its "
+		  "numbers are above %" PRIu64,
+	    m->spec.spi_in, top);
+	return top;
+}
+
+bool
+manual_settle(struct manual *m)
+{
+	struct sa_in *in = m->assoc->active->in;
+	uint64_t top;
+	int fd;
+
+	if (m->lent != RETURNING)
+		return true;
+	if (m->kept->lent) {
+		if (privcli_numbers(m->engine->priv, &fd) < 0)
+			return false;
+		close(fd);
+	}
+	top = m->kept->lent && m->had ? flushed(m) : m->kept->kernel;
+	m->kept->lent = 0;
+	pthread_mutex_lock(&in->lock);
+	if (top > in->sa.replay.top) {
+		replay_start(&in->sa.replay, top);
+		__atomic_store_n(in->taken, top, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&in->lock);
+	m->lent = NOT_LENT;
+	if (top > m->received.limit)
+		m->received.limit = m->received.wanted = top;
+	apply(m);
+	engine_kick(m->engine);
+	return true;
 }
 
 bool

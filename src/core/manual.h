@@ -15,6 +15,7 @@
 
 #include "core/manualspec.h"
 
+struct assoc;
 struct config;
 struct engine;
 struct manual;
@@ -30,8 +31,33 @@ unsigned manual_delete(struct engine *e, const struct ipaddr *peer, enum level l
 
 /* Does it carry that vnet, if level and key fit? */
 bool manual_takes(const struct manual *m, const struct vnetid *id);
-/* The last number that may have been sent in an earlier run. */
-uint64_t manual_began(const struct manual *m);
+/* Of the last number sent, how many have not been sent in this run. */
+uint64_t manual_unsent(const struct manual *m);
+
+/*
+ * Lent to the kernel (path_manual.c). The keys are the same, so the numbers are what keeps the two
+ * apart: the kernel's begin above all that software may still use, and what it sends ends below what
+ * is reserved, so that software goes on at once when the kernel is gone. What it takes cannot be
+ * limited: its counters are looked at each second and each RESERVE_BUSY / 2 packets.
+ */
+struct manual_loan {
+	uint64_t received, sent; /* the kernel's numbers begin behind these */
+	uint64_t last;		 /* and those it sends end with this one */
+};
+/* Until manual_lent() software goes on. False: not now. */
+bool manual_lend(struct manual *m, struct manual_loan *loan);
+/* The kernel has both SAs, software sends no more. */
+void manual_lent(struct manual *m);
+/* The kernel's last numbers so far. */
+void manual_counted(struct manual *m, bool sent, uint64_t seq);
+/* With which the kernel's numbers end now: the caller lets it go on so far. */
+uint64_t manual_last(struct manual *m);
+/*
+ * The kernel is to have them no more. Sending goes on in software at once; receiving after
+ * manual_settle(), which is called when priv has been told to delete them. False: again later.
+ */
+void manual_return(struct manual *m);
+bool manual_settle(struct manual *m);
 
 /* Names of keys mean others now. */
 void manual_keys_changed(struct engine *e);

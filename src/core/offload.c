@@ -130,8 +130,10 @@ offload_obstacle(const struct offload *o, const struct assoc *a)
 		return why;
 	if (o->state != OFFLOAD_RUNNING)
 		return "being started";
-	if (a->plain)
+	if (a->plain && a->manual == NULL)
 		return "no vnetd there";
+	if (a->plain && a->ep.port != ENDPOINT_ESP)
+		return "its ESP in UDP comes to the engine";
 	if (!a->up || (a->group->suite->id != SUITE_NONE && a->active == NULL))
 		return "it is down";
 	if ((a->path == NULL || a->path->number == 0) &&
@@ -309,6 +311,7 @@ done(void *arg, uint32_t token, int error, const char *text)
 	case REQUEST_PEER:
 	case REQUEST_SA:
 	case REQUEST_COUNT:
+	case REQUEST_LIMIT:
 	case REQUEST_MEMBER:
 	case REQUEST_PROBE:
 		path_answered(o, &r, error, text);

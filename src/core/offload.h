@@ -35,6 +35,8 @@ struct offload_setup {
 	void (*send)(void *arg, struct assoc *a, const struct message *m);
 	/* offload_tick() has something to do. */
 	void (*kick)(void *arg);
+	/* kernelport_open() */
+	bool (*open_port)(void *arg);
 	void *arg;
 };
 
@@ -79,6 +81,10 @@ void offload_receive(
     struct offload *o, struct assoc *a, const struct message *m, struct monotime now);
 /* A probe came in software. */
 void offload_probed(struct offload *o, struct assoc *a, uint64_t nonce);
+/* Whose manual SAs the kernel has under that number, or NULL. */
+struct assoc *offload_manual_of(const struct offload *o, uint32_t number);
+/* The engine's port was taken away. */
+void offload_port_lost(struct offload *o, const char *why);
 /* An echo goes out: what was said is said again. */
 void offload_repeat(struct offload *o, struct assoc *a);
 

@@ -13,6 +13,7 @@ enum request_kind {
 	REQUEST_PEER,
 	REQUEST_SA,
 	REQUEST_COUNT,
+	REQUEST_LIMIT,
 	REQUEST_MEMBER,
 	REQUEST_PROBE,
 	REQUEST_FLOW,
@@ -127,6 +128,11 @@ struct path {
 	int64_t retry_ms;
 	struct path_trial trial;
 	size_t flows; /* that the kernel has; flows.c */
+	/* Manual SAs: path_manual.c */
+	uint32_t left;		/* the number it had */
+	uint64_t began, last;	/* the kernel's numbers begin behind, and end with */
+	uint64_t soft_received; /* packets after which to look at the others */
+	struct monotime counted;
 	char why[KERNEL_REASON_MAX];
 };
 
@@ -156,6 +162,19 @@ void path_trial_end(struct offload *o, struct path *p);
 /* The way in use changes: nothing is known of better ones. */
 void path_trial_forget(struct path *p);
 
+/* All at once in software, and again later. The reason is for people. */
+void path_give_up(struct offload *o, struct path *p, const char *why);
+
+/* path_manual.c */
+struct monotime path_manual_tick(struct offload *o, struct path *p, struct monotime now);
+void path_manual_answered(struct offload *o, struct path *p);
+void path_manual_counted(struct path *p, enum kernel_direction d, const struct kernel_count *c);
+void path_manual_event(struct offload *o, struct path *p, const struct kernel_event *ev);
+/* Its number goes: software is to have it. */
+void path_manual_removed(struct offload *o, struct path *p);
+/* Software has it, or there is nothing of the kind. False: again later. */
+bool path_manual_settled(struct offload *o, struct path *p);
+
 /* path_sa.c */
 uint32_t path_token(struct offload *o, const struct path *p, enum request_kind kind, uint32_t spi,
     enum kernel_direction direction);
@@ -174,7 +193,7 @@ const struct message_way *path_heard(const struct path *p, enum path_way way);
 struct sa_out *path_out(
     const struct offload *o, const struct path *p, enum path_way way, struct kernel_sa *sa);
 /*
- * Of the active pair; of sa what is the way's. With a peer it is for a trial, and counts as used
+ * Of the active pair; sa without what is the same for all ways. With a peer it is for a trial, and counts as used
  * up. 0, -EAGAIN, -EPIPE.
  */
 int path_add_sa(struct offload *o, struct path *p, struct kernel_sa sa, struct sa_kernel *k,

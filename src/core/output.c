@@ -4,6 +4,7 @@
 #include "base/datagram.h"
 #include "base/segment.h"
 #include "core/fit.h"
+#include "core/kernelport.h"
 #include "core/rawesp.h"
 #include "core/stats.h"
 #include "core/transport.h"
@@ -38,6 +39,10 @@ output_frame(
 
 	if (fit_clamp_mss(p->data, p->len, w->inner_mtu))
 		stats_count(STAT_MSS_CLAMPED);
+	if (w->port != 0) {
+		kernelport_send(w->assoc, w->port, label, p);
+		return;
+	}
 	at = packet_push(p, VXLAN_HEADER_LEN);
 	if (at != NULL)
 		vxlan_write(at, label, p->checked && !w->plain);

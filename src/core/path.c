@@ -94,8 +94,11 @@ path_remove(struct offload *o, struct path *p)
 		return;
 	flows_withdraw(o, p->assoc, 0);
 	path_trial_end(o, p);
+	p->left = p->number;
 	path_leave_number(o, p->number);
 	forget_all(p);
+	if (p->assoc->manual != NULL)
+		path_manual_removed(o, p);
 	each_member(o, p->assoc, member_forget);
 }
 
@@ -103,9 +106,10 @@ static void
 install(struct offload *o, struct path *p, struct monotime now)
 {
 	const struct assoc *a = p->assoc;
-	struct kernel_peer k = {
-		.suite = a->group->suite->id, .local = a->local, .remote = a->ep.ip
-	};
+	struct kernel_peer k = { .suite = a->group->suite->id,
+		.local = a->local,
+		.remote = a->ep.ip,
+		.learn = a->manual != NULL };
 	uint32_t token;
 
 	p->number = path_take_number(o, p);
@@ -453,6 +457,8 @@ path_tick(struct offload *o, struct assoc *a, struct monotime now)
 
 	if (p == NULL)
 		return (struct monotime){ 0 };
+	if (p->number == 0 && a->manual != NULL && !path_manual_settled(o, p))
+		return monotime_add_ms(now, 1000);
 	if (obstacle == NULL && p->number != 0 && addresses_changed(p, now)) {
 		path_remove(o, p);
 		return now;
@@ -476,6 +482,8 @@ path_tick(struct offload *o, struct assoc *a, struct monotime now)
 		p->members_due = false;
 		each_member(o, a, install_member);
 	}
+	if (a->manual != NULL)
+		return path_manual_tick(o, p, now);
 	if (!is_clear(p))
 		receive_secured(o, p, now);
 	tell(o, p, false);
@@ -493,6 +501,10 @@ sa_answered(struct offload *o, struct path *p, const struct request *r)
 	if (k == NULL || k->state != SA_KERNEL_ASKED)
 		return; /* its pair has gone meanwhile, and it with that */
 	k->state = SA_KERNEL_HAS;
+	if (p->assoc->manual != NULL) {
+		path_manual_answered(o, p);
+		return;
+	}
 	if (r->direction == KERNEL_IN || r->spi != p->out_spi)
 		return;
 	if (p->old_spi != 0)
@@ -503,14 +515,14 @@ sa_answered(struct offload *o, struct path *p, const struct request *r)
 }
 
 /* All of it, for a while: nothing that was asked after this one can be relied on. */
-static void
-path_refused(struct offload *o, struct path *p, const char *text)
+void
+path_give_up(struct offload *o, struct path *p, const char *why)
 {
 	if (offload_worth_a_line(o))
 		log_warnx("host %016" PRIx64 ": the kernel cannot carry it: %s",
-		    p->assoc->key.host_id, text);
+		    p->assoc->key.host_id, why);
 	path_remove(o, p);
-	set_why(p, text);
+	set_why(p, why);
 	back_off(p, o->now);
 }
 
@@ -523,12 +535,13 @@ path_answered(struct offload *o, const struct request *r, int error, const char 
 		return;
 	offload_kick(o);
 	if (error < 0) {
-		path_refused(o, p, text);
+		path_give_up(o, p, text);
 		return;
 	}
 	if (r->kind == REQUEST_SA)
 		sa_answered(o, p, r);
-	if (p->waits > 0 && (r->kind != REQUEST_SA || r->direction == KERNEL_IN))
+	if (p->waits > 0 && r->kind != REQUEST_LIMIT &&
+	    (r->kind != REQUEST_SA || r->direction == KERNEL_IN))
 		p->waits--;
 }
 
@@ -559,6 +572,10 @@ path_event(struct offload *o, const struct kernel_event *ev)
 	if (p == NULL || ev->peer != p->number)
 		return; /* what becomes of a trial, its probes say */
 	offload_kick(o);
+	if (p->assoc->manual != NULL) {
+		path_manual_event(o, p, ev);
+		return;
+	}
 	switch (ev->type) {
 	case KERNEL_PROBED:
 		offload_probed(o, p->assoc, ev->value);
@@ -627,7 +644,7 @@ offload_receive(struct offload *o, struct assoc *a, const struct message *m, str
 {
 	struct path *p = path_get(a);
 
-	if (p == NULL || (a->active == NULL && !is_clear(p)))
+	if (p == NULL || a->plain || (a->active == NULL && !is_clear(p)))
 		return;
 	if (m->type == MESSAGE_PATH) {
 		receive_path(o, p, m, now);

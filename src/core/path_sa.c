@@ -121,8 +121,10 @@ path_add_sa(struct offload *o, struct path *p, struct kernel_sa sa, struct sa_ke
 		sa.peer = p->number;
 	sa.esn = p->assoc->active->in[0].sa.esn;
 	sa.window = c->replay_window;
-	sa.soft = c->rekey_packets;
-	sa.hard = sa.soft + sa.soft / 4 + HARD_MORE;
+	if (p->assoc->manual == NULL) {
+		sa.soft = c->rekey_packets;
+		sa.hard = sa.soft + sa.soft / 4 + HARD_MORE;
+	}
 	memcpy(sa.keymat, keymat, sizeof(sa.keymat));
 	if (token != 0)
 		err = request_end(o, token, kernelcli_sa_add(o->setup.priv, token, &sa));
@@ -154,11 +156,15 @@ path_counted(struct offload *o, const struct request *r, const struct kernel_cou
 
 	if (k == NULL)
 		return;
-	stats_add(STAT_KERNEL_REFUSED, c->refused - k->refused);
+	/* Numbers of manual SAs that are still software's do not count. */
+	if (p->assoc->manual == NULL || k->packets > 0)
+		stats_add(STAT_KERNEL_REFUSED, c->refused - k->refused);
 	k->packets = c->packets;
 	k->bytes = c->bytes;
 	k->seq = c->seq;
 	k->refused = c->refused;
+	if (p->assoc->manual != NULL)
+		path_manual_counted(p, r->direction, c);
 }
 
 static void

@@ -6,6 +6,7 @@
 #include "base/table.h"
 #include "core/engine.h"
 #include "core/manual.h"
+#include "core/offload.h"
 #include "core/plain.h"
 #include "core/vnetctl.h"
 #include "core/workers.h"
@@ -36,13 +37,17 @@ plain_host_id(const struct engine *e, const struct endpoint *ep)
 static void
 join(struct engine *e, struct vnet *v, struct assoc *a)
 {
+	struct member *m;
 	uint16_t value;
 
 	if (v->group != a->group || !vnetid_is_short(&v->id, &value) ||
 	    (a->manual != NULL && !manual_takes(a->manual, &v->id)))
 		return;
-	if (member_add(&e->vnets, v, a, a->key.host_id, value) != NULL && a->hub)
-		v->hubs++;
+	m = member_add(&e->vnets, v, a, a->key.host_id, value);
+	if (m == NULL)
+		return;
+	v->hubs += a->hub;
+	offload_member_added(e->offload, m);
 }
 
 void
@@ -65,6 +70,7 @@ plain_leave(struct engine *e, struct assoc *a)
 			continue;
 		v->hubs -= a->hub;
 		varp_member_down(e->varp, v->vni, a->key.host_id);
+		offload_member_gone(e->offload, m);
 		member_remove(&e->vnets, m);
 		workers_vnet_changed(e, v);
 	}

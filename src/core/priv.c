@@ -26,6 +26,7 @@ struct priv {
 	struct priv_kernel *kernel;
 	int udp[2][LANES_MAX]; /* by enum priv_keep; -1: not open */
 	int esp[2];	       /* of IPv4 and IPv6; -1: not open */
+	int numbers;	       /* file of struct priv_numbers; -1: not open */
 	int memo;	       /* as the engine gave it; -1: none */
 };
 
@@ -83,7 +84,7 @@ priv_new(struct loop *loop, const struct priv_host *host)
 	}
 	p->loop = loop;
 	p->host = *host;
-	p->engine.fd = p->memo = p->esp[0] = p->esp[1] = -1;
+	p->engine.fd = p->memo = p->numbers = p->esp[0] = p->esp[1] = -1;
 	memset(p->udp, 0xff, sizeof(p->udp));
 	p->link = priv_link_new(host->engine_uid);
 	p->kernel = p->link ? priv_kernel_new(loop, p->link, tell_engine, p) : NULL;
@@ -119,6 +120,7 @@ priv_free(struct priv *p)
 	close_fd(&p->esp[0]);
 	close_fd(&p->esp[1]);
 	close_fd(&p->memo);
+	close_fd(&p->numbers);
 	close_fd(&p->host.config);
 	close_fd(&p->host.state_dir);
 	free(p);
@@ -293,8 +295,9 @@ serve_numbers(struct priv *p, struct reply *r)
 	if (fd < 0)
 		return privmsg_refuse(
 		    &r->answer, fd, "cannot open the file of numbers: %s", strerrordesc_np(-fd));
-	r->fd = fd;
-	r->close = true;
+	priv_kernel_settle(p->kernel, fd);
+	close_fd(&p->numbers);
+	r->fd = p->numbers = fd;
 	return 0;
 }
 
@@ -365,6 +368,8 @@ serve_kernel(struct priv *p, const struct ipc_msg *m, struct reply *r)
 		return priv_kernel_start(p->kernel, q, &r->answer, &r->fd);
 	case PRIV_KERNEL_SA_COUNT:
 		return serve_count(p, q, r);
+	case PRIV_KERNEL_PORT:
+		return priv_kernel_port(p->kernel, &r->answer, &r->fd);
 	default:
 		return priv_kernel_serve(p->kernel, m, &r->answer);
 	}

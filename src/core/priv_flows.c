@@ -353,7 +353,9 @@ priv_flows_add_member(struct priv_kernel *k, const struct kernel_member *q, stru
 {
 	struct peer_record *p = priv_flows_peer(k, q->peer, a);
 	uint32_t ifindex = p ? vnet_ifindex(k, q->ifname, a) : 0;
-	const struct fastpath_member value = { .ifindex = ifindex, .peer = q->peer };
+	const struct fastpath_member value = {
+		.ifindex = ifindex, .peer = q->peer, .learn = p ? p->peer.learn : 0
+	};
 	struct fastpath_member_key key;
 	int err;
 

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "core/priv_kernel_internal.h"
+#include "core/priv_state.h"
 
 #define PATROL_MS    1000
 #define NFT_EVENTS   (1u << (7 - 1)) /* NFNLGRP_NFTABLES, without <linux/netfilter/nfnetlink.h> */
@@ -62,6 +63,14 @@ priv_kernel_tell(
 
 /* --- looking after what we made --- */
 
+/* How the SAs ended that were deleted until now. */
+static void
+hear_last_numbers(struct priv_kernel *k)
+{
+	if (k->xfrm.events)
+		netlink_events(k->xfrm.events, priv_xfrm_event, k);
+}
+
 static void
 take_down(struct priv_kernel *k)
 {
@@ -75,6 +84,7 @@ take_down(struct priv_kernel *k)
 	/* SAs first: what they open finds its device, or an ICMP error would quote it in clear. */
 	if (k->xfrm.requests)
 		priv_xfrm_sweep(k->xfrm.requests);
+	hear_last_numbers(k);
 	priv_path_close(k);
 	if (k->nft.requests)
 		priv_path_sweep_barrier(k->nft.requests);
@@ -376,6 +386,8 @@ priv_kernel_serve(struct priv_kernel *k, const struct ipc_msg *m, struct priv_an
 		return priv_xfrm_add_sa(k, q, a);
 	case PRIV_KERNEL_SA_DELETE:
 		return priv_xfrm_del_sa(k, q, a);
+	case PRIV_KERNEL_SA_LIMIT:
+		return priv_xfrm_limit_sa(k, q, a);
 	case PRIV_KERNEL_MEMBER_ADD:
 		return priv_flows_add_member(k, q, a);
 	case PRIV_KERNEL_MEMBER_DELETE:
@@ -389,6 +401,42 @@ priv_kernel_serve(struct priv_kernel *k, const struct ipc_msg *m, struct priv_an
 	default:
 		return privmsg_refuse(a, -EPROTO, "a request of no type");
 	}
+}
+
+int
+priv_kernel_port(struct priv_kernel *k, struct priv_answer *a, int *fd)
+{
+	if (!k->started || k->probe < 0)
+		return privmsg_refuse(a, -ESRCH, "the kernel's path is not open");
+	*fd = k->probe;
+	return 0;
+}
+
+/* What a priv that was killed has left goes, unless another vnetd of this machine has it. */
+static void
+settle_left(struct priv_kernel *k)
+{
+	struct priv_answer a;
+
+	if (priv_path_lock(k, &a) < 0 ||
+	    open_netlink(k, &k->xfrm, NETLINK_XFRM, XFRMNL_EVENTS, xfrm_ready) < 0) {
+		priv_path_unlock(k);
+		return;
+	}
+	priv_xfrm_sweep(k->xfrm.requests);
+	hear_last_numbers(k);
+	close_netlink(k, &k->xfrm);
+	priv_path_unlock(k);
+}
+
+void
+priv_kernel_settle(struct priv_kernel *k, int numbers)
+{
+	k->numbers = numbers;
+	if (k->started)
+		hear_last_numbers(k);
+	else if (priv_numbers_lent(numbers))
+		settle_left(k);
 }
 
 void
@@ -413,6 +461,7 @@ priv_kernel_new(struct loop *loop, struct priv_link *link, priv_kernel_tell_fn *
 		.link = link,
 		.tell = tell,
 		.arg = arg,
+		.numbers = -1,
 		.encap = { -1, -1 },
 		.probe = -1 };
 	k->programs = fastpath_load(k->why_not, sizeof(k->why_not));

@@ -40,6 +40,13 @@ int priv_kernel_start(
     struct priv_kernel *k, const struct priv_kernel_start *q, struct priv_answer *a, int *fd);
 int priv_kernel_count(struct priv_kernel *k, const struct priv_kernel_sa *q,
     struct kernel_count *out, struct priv_answer *a);
+/* *fd stays ours. */
+int priv_kernel_port(struct priv_kernel *k, struct priv_answer *a, int *fd);
+/*
+ * The file of numbers (priv_state.h), open as long as k may use it. Of all SAs in it that the kernel
+ * has no more, it says afterwards what their last numbers were; where no path is open, it has none.
+ */
+void priv_kernel_settle(struct priv_kernel *k, int numbers);
 /* The others. */
 int priv_kernel_serve(struct priv_kernel *k, const struct ipc_msg *m, struct priv_answer *a);
 

@@ -80,6 +80,7 @@ struct priv_kernel {
 	struct kernel_netlink route, xfrm, nft;
 
 	bool started, secured;
+	int numbers;		  /* the file of priv_kernel_settle(), -1: none */
 	int encap[2];		  /* sockets of KERNEL_PORT_ESP; -1 */
 	int probe;		  /* a queue of the probing device; -1 */
 	uint32_t probe_ifindex;	  /* 0: not there */
@@ -152,6 +153,8 @@ int priv_xfrm_add_peer(struct priv_kernel *k, const struct peer_record *p, struc
 void priv_xfrm_del_peer(struct priv_kernel *k, struct peer_record *p);
 int priv_xfrm_add_sa(struct priv_kernel *k, const struct kernel_sa *q, struct priv_answer *a);
 int priv_xfrm_del_sa(struct priv_kernel *k, const struct priv_kernel_sa *q, struct priv_answer *a);
+int priv_xfrm_limit_sa(
+    struct priv_kernel *k, const struct priv_kernel_limit *q, struct priv_answer *a);
 void priv_xfrm_tell(struct priv_kernel *k);
 /* All that carries a number of ours. */
 void priv_xfrm_sweep(struct netlink *xfrm);

@@ -287,6 +287,10 @@ open_probe(struct priv_kernel *k, struct priv_answer *a)
 		return privmsg_refuse(
 		    a, err, "cannot create TAP \"%s\": %s", PATH_PROBE, strerrordesc_np(-err));
 	}
+	err = priv_tap_make_plain(k->probe);
+	if (err)
+		return privmsg_refuse(
+		    a, err, "cannot set up TAP \"%s\": %s", PATH_PROBE, strerrordesc_np(-err));
 	k->probe_ifindex = priv_path_ifindex(k, PATH_PROBE, "tun");
 	err = priv_path_set_program(k, k->probe_ifindex, false, FASTPATH_FROM_PRIV, a);
 	if (!err)
@@ -297,6 +301,9 @@ open_probe(struct priv_kernel *k, struct priv_answer *a)
 	if (err)
 		return priv_kernel_failed(
 		    k->route.requests, a, err, "cannot bring up TAP \"%s\"", PATH_PROBE);
+	err = fastpath_set_device(k->programs, FASTPATH_PORT, k->probe_ifindex);
+	if (err)
+		return priv_kernel_failed(NULL, a, err, "cannot set a map of devices");
 	return k->secured ? open_routes(k, a) : 0;
 }
 
@@ -307,6 +314,8 @@ close_probe(struct priv_kernel *k)
 		close(k->probe);
 	k->probe = -1;
 	k->probe_ifindex = 0;
+	if (k->programs)
+		fastpath_set_device(k->programs, FASTPATH_PORT, 0);
 }
 
 /* --- the barrier --- */

@@ -142,6 +142,39 @@ priv_numbers_open(int dir, const char *boot)
 	return err < 0 ? err : fd;
 }
 
+bool
+priv_numbers_lent(int fd)
+{
+	struct priv_numbers n;
+
+	if (pread(fd, &n, sizeof(n), 0) != sizeof(n))
+		return false;
+	for (size_t i = 0; i < PRIV_NUMBERS_MAX; i++)
+		if (n.sas[i].spi_in != 0 && n.sas[i].lent)
+			return true;
+	return false;
+}
+
+static bool
+write_number(int fd, uint64_t value, size_t at)
+{
+	return pwrite(fd, &value, sizeof(value), (off_t)at) == sizeof(value);
+}
+
+void
+priv_numbers_end(int fd, uint32_t spi_in, uint64_t kernel)
+{
+	struct priv_numbers n;
+
+	if (pread(fd, &n, sizeof(n), 0) != sizeof(n))
+		return;
+	/* In this order. If it fails it counts as not known, which costs packets only. */
+	for (size_t i = 0; i < PRIV_NUMBERS_MAX; i++)
+		if (n.sas[i].spi_in == spi_in && n.sas[i].lent &&
+		    write_number(fd, kernel, offsetof(struct priv_numbers, sas[i].kernel)))
+			(void)write_number(fd, 0, offsetof(struct priv_numbers, sas[i].lent));
+}
+
 void
 priv_state_clean(int dir)
 {

@@ -6,6 +6,7 @@
  * state is stored so that at any moment the file is the old or the new one, whole. In priv.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -42,5 +43,9 @@ int priv_state_open(int dir);
  */
 #define PRIV_NUMBERS_FILE "numbers"
 int priv_numbers_open(int dir, const char *boot);
+/* Does the kernel have one of them? */
+bool priv_numbers_lent(int fd);
+/* The kernel has it no more; the last number it has taken, 0 if it has taken none. */
+void priv_numbers_end(int fd, uint32_t spi_in, uint64_t kernel);
 /* Removes what a store left that did not end. */
 void priv_state_clean(int dir);

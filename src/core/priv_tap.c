@@ -43,6 +43,12 @@ priv_tap_attach(const char *ifname, uid_t owner, bool create, bool *opened)
 	return err;
 }
 
+int
+priv_tap_make_plain(int fd)
+{
+	return ioctl(fd, TUNSETOFFLOAD, 0ul) < 0 ? -errno : 0;
+}
+
 bool
 priv_tap_is(int fd, const char *ifname)
 {

@@ -14,6 +14,8 @@
  * PRIV_TAP_DEVICE at least could be opened.
  */
 int priv_tap_attach(const char *ifname, uid_t owner, bool create, bool *opened);
+/* From now on it gives frames of the device's MTU, with their checksums. 0 or -errno. */
+int priv_tap_make_plain(int fd);
 /* Is fd a live queue of that TAP, made as we make them? */
 bool priv_tap_is(int fd, const char *ifname);
 /* The device goes when its last queue is closed. */

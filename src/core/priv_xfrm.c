@@ -10,6 +10,7 @@
 
 #include "base/datagram.h"
 #include "core/priv_kernel_internal.h"
+#include "core/priv_state.h"
 
 #define DUMP_TRIES 8
 #define NO_SA_MS   1000
@@ -133,6 +134,12 @@ find_sa(struct peer_record *p, uint32_t direction, uint32_t spi)
 	return NULL;
 }
 
+static int
+no_such_sa(const struct priv_kernel_sa *q, struct priv_answer *a)
+{
+	return privmsg_refuse(a, -ENOENT, "peer %u has no SA %08x", q->peer, q->spi);
+}
+
 static struct xfrmnl_sa
 describe_sa(const struct peer_record *p, const struct kernel_sa *q)
 {
@@ -193,6 +200,33 @@ priv_xfrm_add_sa(struct priv_kernel *k, const struct kernel_sa *q, struct priv_a
 	return 0;
 }
 
+int
+priv_xfrm_limit_sa(struct priv_kernel *k, const struct priv_kernel_limit *q, struct priv_answer *a)
+{
+	static const uint8_t no_keys[SUITE_KEYMAT_MAX];
+	struct peer_record *p = priv_flows_peer(k, q->sa.peer, a);
+	struct xfrmnl_request r;
+	struct xfrmnl_sa sa;
+	int err;
+
+	if (!p)
+		return a->error;
+	if (!find_sa(p, q->sa.direction, q->sa.spi))
+		return no_such_sa(&q->sa, a);
+	sa = (struct xfrmnl_sa){
+		.dst = sa_id(p, q->sa.direction, q->sa.spi).dst,
+		.spi = q->sa.spi,
+		.suite = p->suite,
+		.keymat = no_keys,
+		.soft = q->soft,
+		.hard = q->hard,
+	};
+	err = request(k, xfrmnl_limit_sa(&r, &sa));
+	return err ? priv_kernel_failed(k->xfrm.requests, a, err,
+			 "cannot change the limits of SA %08x of peer %u", q->sa.spi, q->sa.peer)
+		   : 0;
+}
+
 static void
 delete_sa(struct priv_kernel *k, struct peer_record *p, struct sa_record *sa)
 {
@@ -213,7 +247,7 @@ priv_xfrm_del_sa(struct priv_kernel *k, const struct priv_kernel_sa *q, struct p
 	if (!p)
 		return a->error;
 	if (!sa)
-		return privmsg_refuse(a, -ENOENT, "peer %u has no SA %08x", q->peer, q->spi);
+		return no_such_sa(q, a);
 	delete_sa(k, p, sa);
 	return 0;
 }
@@ -364,8 +398,13 @@ priv_xfrm_event(void *arg, const struct nlmsghdr *nlh)
 	struct peer_record *p;
 	struct sa_record *sa;
 	struct xfrmnl_msg m;
-	enum xfrmnl_verdict v = k->started ? xfrmnl_parse(nlh, &m) : XFRMNL_OTHER;
+	enum xfrmnl_verdict v = xfrmnl_parse(nlh, &m);
 
+	if (v == XFRMNL_SA_GONE && k->numbers >= 0 && peer_of(m.sa.reqid) &&
+	    m.sa.mark == m.sa.reqid)
+		priv_numbers_end(k->numbers, m.sa.id.spi, m.sa.packets > 0 ? m.sa.seq_in : 0);
+	if (!k->started)
+		return;
 	switch (v) {
 	case XFRMNL_SA_GONE:
 		sa = own ? NULL : sa_of(k, &m.sa.id, &p);

@@ -650,3 +650,12 @@ privcli_numbers(struct privcli *c, int *fd)
 
 	return !err && *fd < 0 ? fail(c, -EPROTO, "no file came") : err;
 }
+
+int
+privcli_kernel_port(struct privcli *c, int *fd)
+{
+	struct priv_answer a;
+	int err = call(c, PRIV_KERNEL_PORT, NULL, 0, -1, &a, fd);
+
+	return !err && *fd < 0 ? fail(c, -EPROTO, "no port came") : err;
+}

@@ -143,3 +143,8 @@ int privcli_memo_store(struct privcli *c, const void *bytes, size_t len);
 #define PRIV_BLOB_MAX (16u << 20)
 /* The file of struct priv_numbers, to be mapped. *fd is the caller's. */
 int privcli_numbers(struct privcli *c, int *fd);
+/*
+ * The engine's port on the kernel's path (kernelport.h), a TAP queue that ends when somebody deletes
+ * its device. *fd is the caller's.
+ */
+int privcli_kernel_port(struct privcli *c, int *fd);

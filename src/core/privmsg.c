@@ -117,6 +117,12 @@ number_error(uint32_t number)
 }
 
 static const char *
+flag_error(uint32_t flag)
+{
+	return flag > 1 ? "a flag that is none" : NULL;
+}
+
+static const char *
 kernel_peer_error(const struct kernel_peer *q)
 {
 	const char *e = number_error(q->number);
@@ -131,7 +137,7 @@ kernel_peer_error(const struct kernel_peer *q)
 	if (!ipaddr_is_unicast(&q->local) || !ipaddr_is_unicast(&q->remote) || q->local.scope ||
 	    q->remote.scope)
 		return "an address that the kernel's path cannot use";
-	return NULL;
+	return flag_error(q->learn);
 }
 
 static const char *
@@ -210,8 +216,7 @@ kernel_error(const struct ipc_msg *m)
 
 	switch (m->type) {
 	case PRIV_KERNEL_START:
-		return ((const struct priv_kernel_start *)body)->secured > 1 ? "a flag that is none"
-									     : NULL;
+		return flag_error(((const struct priv_kernel_start *)body)->secured);
 	case PRIV_KERNEL_VNET_ADD:
 	case PRIV_KERNEL_VNET_DELETE:
 		return name_error(((const struct priv_name *)body)->ifname);
@@ -223,7 +228,8 @@ kernel_error(const struct ipc_msg *m)
 	case PRIV_KERNEL_SA_ADD:
 		return kernel_sa_error(body);
 	case PRIV_KERNEL_SA_DELETE:
-	case PRIV_KERNEL_SA_COUNT: {
+	case PRIV_KERNEL_SA_COUNT:
+	case PRIV_KERNEL_SA_LIMIT: { /* which begins with one */
 		const struct priv_kernel_sa *q = body;
 
 		return spi_error(q->peer, q->direction, q->spi);

@@ -88,6 +88,11 @@ struct priv_kernel_sa {
 	uint32_t spi;
 };
 
+struct priv_kernel_limit {
+	struct priv_kernel_sa sa;
+	uint64_t soft, hard; /* as in struct kernel_sa */
+};
+
 struct priv_kernel_member {
 	uint32_t peer;
 	uint32_t vni;
@@ -121,7 +126,9 @@ struct priv_numbers {
 	char boot[48]; /* the kernel's boot_id */
 	struct priv_number {
 		uint32_t spi_in, spi_out; /* 0: free */
-		uint64_t received;	  /* the highest number taken */
+		uint64_t received;	  /* the highest number taken in software */
+		uint64_t kernel;	  /* the same in the kernel, which priv writes */
+		uint64_t lent;		  /* 1: the kernel has the SA, and may have taken more */
 	} sas[PRIV_NUMBERS_MAX];
 };
 
@@ -162,7 +169,9 @@ struct priv_numbers {
 	X(NUMBERS, struct priv_none, false)                       \
 	X(ESP_SOCKET, struct priv_family, false)                  \
 	X(ESP_KEEP, struct priv_family, true)                     \
-	X(ESP_FILTER, struct priv_spis, false)
+	X(ESP_FILTER, struct priv_spis, false)                    \
+	X(KERNEL_SA_LIMIT, struct priv_kernel_limit, false)       \
+	X(KERNEL_PORT, struct priv_none, false)
 
 enum priv_request {
 	PRIV_ANSWER, /* the other way: struct priv_answer, with the descriptor that was asked for */

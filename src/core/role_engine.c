@@ -16,6 +16,7 @@
 #include "core/exchange.h"
 #include "core/hosts.h"
 #include "core/ingress.h"
+#include "core/kernelport.h"
 #include "core/keyscli.h"
 #include "core/linkmon.h"
 #include "core/manual.h"
@@ -313,6 +314,12 @@ offload_due(void *arg)
 	engine_kick(arg);
 }
 
+static bool
+offload_port(void *arg)
+{
+	return kernelport_open(arg);
+}
+
 static void
 name_resolved(void *arg, const char *name, const struct resolve_answer *answer)
 {
@@ -519,6 +526,7 @@ start_protocol(struct engine *e)
 		.port = e->config.port,
 		.send = offload_send,
 		.kick = offload_due,
+		.open_port = offload_port,
 		.arg = e,
 	};
 

@@ -83,6 +83,7 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(ENGINE, readv, "TAP frames with their header"),
 	CALL(EACH, writev, "TAP frames with their header; libc's last words"),
 	CALL(PRIV | ENGINE, pread64, "texts handed over as descriptors"),
+	CALL(PRIV, pwrite64, "the last number of an SA that the kernel had"),
 	CALL(ENGINE, recvmmsg, "packets"),
 	CALL(ENGINE, sendmmsg, "packets"),
 	CALL(RESOLVE, sendmmsg, "DNS queries"),

@@ -23,6 +23,10 @@
 	X(RAW_TX_FAILED, "raw_tx_failed", "ESP packets the kernel refused to send as protocol 50") \
 	X(RAW_REFUSED, "raw_refused",                                                              \
 	    "packets of IP protocol 50 that are no ESP of ours, dropped")                          \
+	X(PORT_RX, "port_rx", "frames that the kernel left to the engine (manual SAs it has)")     \
+	X(PORT_TX, "port_tx", "frames of the engine that the kernel seals (manual SAs it has)")    \
+	X(PORT_TX_FAILED, "port_tx_failed", "frames the kernel refused to take, dropped")          \
+	X(PORT_REFUSED, "port_refused", "frames of a peer that the kernel has no more, dropped")   \
 	X(DATAGRAM_SHORT, "datagram_short", "datagrams of fewer than 4 bytes, dropped")            \
 	X(DATAGRAM_RESERVED, "datagram_reserved",                                                  \
 	    "datagrams whose first word is a reserved SPI, dropped")                               \

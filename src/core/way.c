@@ -29,6 +29,7 @@ way_update(struct assocs *as, struct assoc *a)
 			.ep = a->ep,
 			.inner_mtu = a->inner_mtu,
 			.plain = a->plain,
+			.port = a->port,
 		};
 	before = atomic_exchange(&a->way, w);
 	if (before != NULL)

@@ -153,10 +153,9 @@ put_encap(struct nlmsghdr *nlh, const struct xfrmnl_sa *sa)
 		mnl_attr_put_u32_check(nlh, ROOM, XFRMA_MTIMER_THRESH, MAPPING_S);
 }
 
-struct nlmsghdr *
-xfrmnl_new_sa(struct xfrmnl_request *r, const struct xfrmnl_sa *sa)
+static struct nlmsghdr *
+put_sa(struct nlmsghdr *nlh, const struct xfrmnl_sa *sa)
 {
-	struct nlmsghdr *nlh = begin(r, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL);
 	struct xfrm_usersa_info *info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
 
 	info->sel = selector(sa->dst.family, &sa->inner_src, &sa->inner_dst, sa->port);
@@ -181,6 +180,18 @@ xfrmnl_new_sa(struct xfrmnl_request *r, const struct xfrmnl_sa *sa)
 	if (sa->mark)
 		mnl_attr_put_u32_check(nlh, ROOM, XFRMA_SET_MARK, sa->mark);
 	return nlh;
+}
+
+struct nlmsghdr *
+xfrmnl_new_sa(struct xfrmnl_request *r, const struct xfrmnl_sa *sa)
+{
+	return put_sa(begin(r, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL), sa);
+}
+
+struct nlmsghdr *
+xfrmnl_limit_sa(struct xfrmnl_request *r, const struct xfrmnl_sa *sa)
+{
+	return put_sa(begin(r, XFRM_MSG_UPDSA, 0), sa);
 }
 
 static struct nlmsghdr *
@@ -334,34 +345,58 @@ take_sa(const struct xfrm_usersa_info *info, struct xfrmnl_msg *m)
 	m->sa.forged = info->stats.integrity_failed;
 }
 
+/* What stands behind the fixed part. */
+static bool
+take_sa_attrs(const struct nlmsghdr *nlh, size_t fixed, struct xfrmnl_msg *m)
+{
+	struct xfrm_replay_state_esn e;
+	const struct nlattr *attr;
+
+	if (!find_attr(nlh, fixed, XFRMA_SET_MARK, &attr) ||
+	    (attr && mnl_attr_get_payload_len(attr) < sizeof(m->sa.mark)))
+		return false;
+	if (attr)
+		memcpy(&m->sa.mark, mnl_attr_get_payload(attr), sizeof(m->sa.mark));
+	if (!find_attr(nlh, fixed, XFRMA_REPLAY_ESN_VAL, &attr) ||
+	    (attr && mnl_attr_get_payload_len(attr) < sizeof(e)))
+		return false;
+	if (!attr)
+		return true;
+	memcpy(&e, mnl_attr_get_payload(attr), sizeof(e));
+	m->sa.seq_in = (uint64_t)e.seq_hi << 32 | e.seq;
+	m->sa.seq_out = (uint64_t)e.oseq_hi << 32 | e.oseq;
+	return true;
+}
+
 static enum xfrmnl_verdict
 parse_sa(const struct nlmsghdr *nlh, struct xfrmnl_msg *m)
 {
-	struct xfrm_replay_state_esn e;
 	struct xfrm_usersa_info info;
-	const struct nlattr *attr;
 
 	if (!take_fixed(nlh, &info, sizeof(info)))
 		return XFRMNL_SHORT;
-	if (!find_attr(nlh, sizeof(info), XFRMA_REPLAY_ESN_VAL, &attr) ||
-	    (attr && mnl_attr_get_payload_len(attr) < sizeof(e)))
+	if (!take_sa_attrs(nlh, sizeof(info), m))
 		return XFRMNL_BAD_ATTR;
 	take_sa(&info, m);
-	if (attr) {
-		memcpy(&e, mnl_attr_get_payload(attr), sizeof(e));
-		m->sa.seq_in = (uint64_t)e.seq_hi << 32 | e.seq;
-		m->sa.seq_out = (uint64_t)e.oseq_hi << 32 | e.oseq;
-	}
 	return XFRMNL_SA;
 }
 
 static enum xfrmnl_verdict
 parse_sa_gone(const struct nlmsghdr *nlh, struct xfrmnl_msg *m)
 {
+	struct xfrm_usersa_info info;
 	struct xfrm_usersa_id id;
+	const struct nlattr *attr;
 
 	if (!take_fixed(nlh, &id, sizeof(id)))
 		return XFRMNL_SHORT;
+	if (!take_sa_attrs(nlh, sizeof(id), m) || !find_attr(nlh, sizeof(id), XFRMA_SA, &attr) ||
+	    (attr && mnl_attr_get_payload_len(attr) < sizeof(info)))
+		return XFRMNL_BAD_ATTR;
+	if (attr) {
+		memcpy(&info, mnl_attr_get_payload(attr), sizeof(info));
+		take_sa(&info, m);
+	}
 	m->sa.id = sa_id(&id.daddr, id.family, id.spi);
 	return XFRMNL_SA_GONE;
 }

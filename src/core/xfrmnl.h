@@ -47,6 +47,8 @@ struct xfrmnl_id {
 };
 
 struct nlmsghdr *xfrmnl_new_sa(struct xfrmnl_request *r, const struct xfrmnl_sa *sa);
+/* Changes the limits of one that is there; of its other properties only the lengths matter. */
+struct nlmsghdr *xfrmnl_limit_sa(struct xfrmnl_request *r, const struct xfrmnl_sa *sa);
 struct nlmsghdr *xfrmnl_del_sa(struct xfrmnl_request *r, const struct xfrmnl_id *id);
 struct nlmsghdr *xfrmnl_get_sa(struct xfrmnl_request *r, const struct xfrmnl_id *id);
 /* Dumps. */
@@ -75,7 +77,7 @@ struct nlmsghdr *xfrmnl_del_policy_index(struct xfrmnl_request *r, uint32_t inde
 
 enum xfrmnl_verdict {
 	XFRMNL_SA,	    /* sa is set */
-	XFRMNL_SA_GONE,	    /* sa.id */
+	XFRMNL_SA_GONE,	    /* sa.id; and what else of sa it says, its last numbers */
 	XFRMNL_EXPIRED,	    /* sa, hard */
 	XFRMNL_POLICY,	    /* policy: it exists, was made or changed */
 	XFRMNL_POLICY_GONE, /* policy, without its reqid */
@@ -92,6 +94,7 @@ struct xfrmnl_msg {
 	struct {
 		struct xfrmnl_id id;
 		uint32_t reqid;
+		uint32_t mark; /* of what it has opened, 0 without one */
 		uint64_t packets, bytes;
 		uint64_t seq_in, seq_out;
 		uint64_t replayed, forged;

@@ -14,6 +14,7 @@
 enum {
 	SAW_XFRM = 0, /* + enum xfrmnl_verdict */
 	SAW_REPLAY = XFRMNL_BAD_ATTR + 1,
+	SAW_LAST,
 	SAW_HARD,
 	SAW_REQID,
 	SAW_TABLE,
@@ -37,6 +38,7 @@ const char *const fuzz_classes[] = {
 	[XFRMNL_SHORT] = "short message",
 	[XFRMNL_BAD_ATTR] = "attribute of a wrong length",
 	[SAW_REPLAY] = "SA with its numbers",
+	[SAW_LAST] = "SA gone with its last numbers",
 	[SAW_HARD] = "hard limit",
 	[SAW_REQID] = "policy with its template",
 	[SAW_TABLE] = "our nftables table",
@@ -53,6 +55,8 @@ saw_xfrm(const struct xfrmnl_msg *m, enum xfrmnl_verdict v)
 	fuzz_saw(SAW_XFRM + v);
 	if (v == XFRMNL_SA && (m->sa.seq_in || m->sa.seq_out))
 		fuzz_saw(SAW_REPLAY);
+	if (v == XFRMNL_SA_GONE && m->sa.seq_in && m->sa.mark && m->sa.mark == m->sa.reqid)
+		fuzz_saw(SAW_LAST);
 	if (v == XFRMNL_EXPIRED && m->hard)
 		fuzz_saw(SAW_HARD);
 	if (v == XFRMNL_POLICY && m->policy.reqid)

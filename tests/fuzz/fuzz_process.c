@@ -161,7 +161,7 @@ expect_kernel_peer(const struct kernel_peer *q)
 {
 	expect_number(q->number);
 	expect(suite_by_id(q->suite) && q->local.family == q->remote.family);
-	expect(ipaddr_is_unicast(&q->local) && ipaddr_is_unicast(&q->remote));
+	expect(ipaddr_is_unicast(&q->local) && ipaddr_is_unicast(&q->remote) && q->learn <= 1);
 }
 
 static void
@@ -207,6 +207,7 @@ expect_kernel_request(const struct ipc_msg *m)
 	case PRIV_KERNEL_PEER_DELETE:
 	case PRIV_KERNEL_SA_DELETE:
 	case PRIV_KERNEL_SA_COUNT:
+	case PRIV_KERNEL_SA_LIMIT:
 	case PRIV_KERNEL_MEMBER_DELETE:
 	case PRIV_KERNEL_PROBE:
 		expect_number(((const struct priv_kernel_number *)body)->peer);
@@ -216,6 +217,7 @@ expect_kernel_request(const struct ipc_msg *m)
 		break;
 	case PRIV_KERNEL_FIND:
 	case PRIV_KERNEL_STOP:
+	case PRIV_KERNEL_PORT:
 		expect(m->len == 0);
 		break;
 	default:

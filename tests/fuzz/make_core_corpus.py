@@ -122,6 +122,7 @@ OPTIONS, CHANNEL, START, READY, FAILED, STOP, RELOAD, SHUTDOWN, PIDS, PING, PONG
  KERNEL_FLOW_DELETE, KERNEL_PROBE) = range(16, 31)
 LANE_OPEN, LANE_KEEP = range(31, 33)
 NUMBERS, ESP_SOCKET, ESP_KEEP, ESP_FILTER = range(33, 37)
+KERNEL_SA_LIMIT, KERNEL_PORT = range(37, 39)
 SIZEOF_OPTIONS = 4 * 256 + 64 + 8 + 6 + 2 + 4
 UDP4, UDP6, TAP = range(3)
 BLOB_MAX = 16 << 20
@@ -249,8 +250,8 @@ def kernel(ask, name, mac):
     def word(*numbers):
         return struct.pack(f"={len(numbers)}I", *numbers)
 
-    def peer(number=1, suite=2, local="192.0.2.1", remote="192.0.2.2"):
-        return word(number, suite) + address(local) + address(remote)
+    def peer(number=1, suite=2, local="192.0.2.1", remote="192.0.2.2", learn=0):
+        return word(number, suite) + address(local) + address(remote) + word(learn)
 
     def sa(direction=0, spi=256, esn=1, window=4096, sport=1801, dport=1801, seq=0):
         return word(1, direction, spi, esn, window) + struct.pack("=HHQQQ", sport, dport, seq, 0, 0) + bytes(64)
@@ -270,6 +271,9 @@ def kernel(ask, name, mac):
     ask("kernel-sa-add-out", KERNEL_SA_ADD, sa(1, esn=0, window=0, sport=0, dport=0))
     ask("kernel-sa-delete", KERNEL_SA_DELETE, word(1, 0, 256))
     ask("kernel-sa-count", KERNEL_SA_COUNT, word(1, 1, 256))
+    ask("kernel-sa-limit", KERNEL_SA_LIMIT, word(1, 1, 256, 0) + struct.pack("=QQ", 1 << 20, 1 << 21))
+    ask("kernel-port", KERNEL_PORT)
+    ask("kernel-peer-learn", KERNEL_PEER_ADD, peer(learn=1))
     ask("kernel-member-add", KERNEL_MEMBER_ADD, word(1, 97) + name)
     ask("kernel-member-delete", KERNEL_MEMBER_DELETE, word(1, 97))
     ask("kernel-flow-set", KERNEL_FLOW_SET, flow())
@@ -282,6 +286,8 @@ def kernel(ask, name, mac):
     ask("reject-kernel-suite", KERNEL_PEER_ADD, peer(suite=7))
     ask("reject-kernel-families", KERNEL_PEER_ADD, peer(remote="2001:db8::2"))
     ask("reject-kernel-address", KERNEL_PEER_ADD, peer(remote="224.0.0.1"))
+    ask("reject-kernel-learn", KERNEL_PEER_ADD, peer(learn=2))
+    ask("reject-kernel-limit", KERNEL_SA_LIMIT, word(1, 2, 256, 0) + bytes(16))
     ask("reject-kernel-direction", KERNEL_SA_ADD, sa(2))
     ask("reject-kernel-spi", KERNEL_SA_DELETE, word(1, 0, 255))
     ask("reject-kernel-spi-vxlan", KERNEL_SA_ADD, sa(spi=0x08000000))

@@ -10,7 +10,7 @@ CORPUS = pathlib.Path(__file__).resolve().parent / "corpus" / "kernel"
 (NEWSA, DELSA, GETSA, NEWPOLICY, DELPOLICY, GETPOLICY, ALLOCSPI, ACQUIRE, EXPIRE, UPDPOLICY, UPDSA, POLEXPIRE, FLUSHSA,
  FLUSHPOLICY) = range(0x10, 0x1e)
 MAPPING = 0x26
-TMPL, POLICY, ESN = 5, 7, 23        # attributes
+TMPL, SA, POLICY, ESN, MARK = 5, 6, 7, 23, 29       # attributes
 NFT, DELTABLE, DELRULE = 10 << 8, 2, 8
 NEWTFILTER, DELTFILTER, DELQDISC = 44, 45, 37
 NUMBER = 0x766e0001
@@ -64,6 +64,8 @@ def main():
     save("sa-v6", message(UPDSA, sa(socket.AF_INET6)))
     save("sa-numbers", message(NEWSA, sa() + attr(ESN, numbers)))
     save("sa-gone", message(DELSA, sa_id))
+    last = attr(SA, sa()) + attr(ESN, numbers) + attr(MARK, struct.pack("<I", NUMBER))
+    save("sa-gone-numbers", message(DELSA, sa_id + last))
     save("expired-soft", message(EXPIRE, sa() + bytes(8)))
     save("expired-hard", message(EXPIRE, sa() + b"\1" + bytes(7)))
     save("policy", message(NEWPOLICY, policy() + attr(TMPL, template())))
@@ -81,6 +83,9 @@ def main():
                              ("acquire", ACQUIRE, 279), ("mapping", MAPPING, 63)):
         save(f"reject-short-{name}", message(kind, bytes(size)))
     save("reject-attr-numbers", message(NEWSA, sa() + attr(ESN, bytes(20))))
+    save("reject-attr-sa-gone", message(DELSA, sa_id + attr(SA, bytes(220))))
+    save("reject-attr-sa-gone-numbers", message(DELSA, sa_id + attr(ESN, bytes(20))))
+    save("reject-attr-mark", message(NEWSA, sa() + attr(MARK, bytes(3))))
     save("reject-attr-template", message(NEWPOLICY, policy() + attr(TMPL, bytes(60))))
     save("reject-attr-policy", message(DELPOLICY, bytes(64) + attr(POLICY, bytes(160))))
     save("reject-attr-past-end", message(NEWSA, sa() + attr(ESN, bytes(8), 100)))

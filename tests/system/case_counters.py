@@ -28,6 +28,8 @@ UNREACHABLE = {
     "esp_exhausted": "2^64 packets",
     **dict.fromkeys(("esp_ahead", "raw_rx", "raw_tx", "raw_tx_failed"),
                     "of manual SAs, which case_manual_sa.py has"),
+    **dict.fromkeys(("port_rx", "port_tx", "port_tx_failed", "port_refused"),
+                    "of manual SAs in the kernel: tests/vm/case_manual_kernel.py drives each port_*"),
     "raw_refused": "the filter of the raw sockets lets nothing but ESP through",
     "esp_no_room": "every buffer has room in front and behind",
     "esp_crypto_failed": "the library does not fail",

@@ -2,6 +2,7 @@
 #include "kernel_fake.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -169,6 +170,64 @@ kernelcli_probe(struct privcli *c, uint32_t token, uint32_t peer, uint64_t nonce
 	return ask(token, "probe %u", peer);
 }
 
+int
+kernelcli_sa_limit(struct privcli *c, uint32_t token, uint32_t peer, enum kernel_direction d,
+    uint32_t spi, uint64_t soft, uint64_t hard)
+{
+	(void)c;
+	(void)peer;
+	(void)spi;
+	return ask(
+	    token, "limit %s %" PRIu64 " %" PRIu64, d == KERNEL_IN ? "in" : "out", soft, hard);
+}
+
+bool
+manual_lend(struct manual *m, struct manual_loan *loan)
+{
+	(void)m;
+	if (fake.manual.cannot)
+		return false;
+	*loan = fake.manual.loan;
+	fake.manual.lent++;
+	return true;
+}
+
+void
+manual_lent(struct manual *m)
+{
+	(void)m;
+	fake.manual.had++;
+}
+
+void
+manual_counted(struct manual *m, bool sent, uint64_t seq)
+{
+	(void)m;
+	fake.manual.counted[sent] = seq;
+}
+
+uint64_t
+manual_last(struct manual *m)
+{
+	(void)m;
+	return fake.manual.loan.last;
+}
+
+void
+manual_return(struct manual *m)
+{
+	(void)m;
+	fake.manual.returned++;
+}
+
+bool
+manual_settle(struct manual *m)
+{
+	(void)m;
+	fake.manual.settled += !fake.manual.deaf;
+	return !fake.manual.deaf;
+}
+
 void
 fake_findings(bool secured)
 {
@@ -187,7 +246,7 @@ fake_answer(void)
 {
 	while (fake.n_answered < fake.n_asked) {
 		const struct asked *a = &fake.asked[fake.n_answered++];
-		struct kernel_count n = { .packets = 7, .bytes = 700, .seq = 7 };
+		struct kernel_count n = fake.count;
 
 		if (fake.refused != NULL &&
 		    strncmp(a->text, fake.refused, strlen(fake.refused)) == 0)

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* In the place of kernelcli.c: a priv that says yes to all, when it is told to; what it was asked for is recorded. */
+/*
+ * In the place of kernelcli.c: a priv that says yes to all, when it is told to; what it was asked for
+ * is recorded. And of manual.c: manual SAs that can be lent.
+ */
 
 #include <stdbool.h>
 
 #include "core/kernelcli.h"
+#include "core/manual.h"
 
 #define ASKED_MAX 16384
 
@@ -27,6 +31,13 @@ extern struct kernel_fake {
 	unsigned n_sa;
 	uint64_t nonce, nonces[8]; /* of the last probe, in all and by peer */
 	struct kernel_flow flow;
+	struct kernel_count count; /* the answer to all that is counted */
+	struct {
+		bool cannot, deaf; /* be lent; settle */
+		struct manual_loan loan;
+		unsigned lent, had, returned, settled;
+		uint64_t counted[2]; /* received, sent */
+	} manual;
 } fake;
 
 /* What the kernel can do: all, or no ESP. */

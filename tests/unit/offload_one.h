@@ -29,6 +29,7 @@ static struct {
 	struct assoc *a;
 	struct member *m;
 	struct monotime now, next;
+	bool no_port;
 	struct message sent[64];
 	unsigned n_sent, rekeys;
 } host;
@@ -43,7 +44,7 @@ send_message(void *arg, struct assoc *a, const struct message *m)
 	host.sent[host.n_sent++ % 64] = *m;
 }
 
-static const struct message *
+static inline const struct message *
 last_sent(void)
 {
 	return &host.sent[(host.n_sent - 1) % 64];
@@ -54,6 +55,13 @@ kick(void *arg)
 {
 	(void)arg;
 	host.next = host.now;
+}
+
+static bool
+open_port(void *arg)
+{
+	(void)arg;
+	return !host.no_port;
 }
 
 /* Ticks and answers for so long. */
@@ -226,13 +234,16 @@ begin(enum suite_id suite, enum offload_mode mode)
 		.mode = mode,
 		.port = 1798,
 		.send = send_message,
-		.kick = kick };
+		.kick = kick,
+		.open_port = open_port };
 	const struct varp_ops varp_ops = { .send = no_send, .members = no_members, .moved = moved };
 	struct varp_config varp_config = { 0 };
 	struct vnetspec spec = { .suite = suite, .level = suite_by_id(suite)->level };
 	int err;
 
 	memset(&fake, 0, sizeof(fake));
+	fake.count = (struct kernel_count){ .packets = 7, .bytes = 700, .seq = 7 };
+	fake.manual.loan = (struct manual_loan){ 1000, 2000, 2000 + (3 << 20) };
 	memset(&host, 0, sizeof(host));
 	next_spi = 0x1000;
 	host.now = (struct monotime){ 1000000000 };
@@ -286,7 +297,7 @@ end(void)
 }
 
 /* In use by protocol 50. */
-static struct sa_pair *
+static inline struct sa_pair *
 begin_used(void)
 {
 	struct sa_pair *p;

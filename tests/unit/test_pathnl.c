@@ -2,7 +2,9 @@
 /* What is said to the kernel about its path: whole messages, read back where there is a parser. What it makes of them, test_kernel shows. */
 #include "core/pathnl.h"
 
+#include <libmnl/libmnl.h>
 #include <linux/netlink.h>
+#include <linux/xfrm.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,6 +71,32 @@ test_sa_gone(void **state)
 	/* What asks for it and what tells of it begin alike. */
 	assert_int_equal(xfrmnl_parse(xfrmnl_del_sa(&r, &id), &m), XFRMNL_SA_GONE);
 	assert_true(m.sa.id.spi == id.spi && ipaddr_equal(&m.sa.id.dst, &id.dst));
+}
+
+/* What the kernel says when one ends: who it was, and all of its last state behind that. */
+static void
+test_last_numbers(void **state)
+{
+	const struct xfrmnl_sa sa = sa_of(SUITE_AES128_SHA1, 64);
+	const struct xfrmnl_id id = { sa.dst, sa.spi };
+	struct xfrmnl_request made, r;
+	struct nlmsghdr *nlh = xfrmnl_new_sa(&made, &sa), *gone = xfrmnl_del_sa(&r, &id);
+	struct xfrm_usersa_info info;
+	size_t rest = mnl_nlmsg_get_payload_len(nlh) - sizeof(info);
+	struct xfrmnl_msg m;
+
+	(void)state;
+	memcpy(&info, mnl_nlmsg_get_payload(nlh), sizeof(info));
+	info.curlft.packets = 9;
+	mnl_attr_put(gone, XFRMA_SA, sizeof(info), &info);
+	memcpy(mnl_nlmsg_get_payload_tail(gone), mnl_nlmsg_get_payload_offset(nlh, sizeof(info)),
+	    rest);
+	gone->nlmsg_len += (uint32_t)rest;
+	assert_true(gone->nlmsg_len <= sizeof(r));
+	assert_int_equal(xfrmnl_parse(gone, &m), XFRMNL_SA_GONE);
+	assert_true(m.sa.id.spi == sa.spi && ipaddr_equal(&m.sa.id.dst, &sa.dst));
+	assert_true(m.sa.seq_in == sa.seq_in && m.sa.packets == 9);
+	assert_true(m.sa.reqid == sa.reqid && m.sa.mark == sa.mark);
 }
 
 static void
@@ -157,9 +185,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_sa),
-		cmocka_unit_test(test_sa_gone), cmocka_unit_test(test_policy),
-		cmocka_unit_test(test_barrier), cmocka_unit_test(test_routes),
-		cmocka_unit_test(test_programs) };
+		cmocka_unit_test(test_sa_gone), cmocka_unit_test(test_last_numbers),
+		cmocka_unit_test(test_policy), cmocka_unit_test(test_barrier),
+		cmocka_unit_test(test_routes), cmocka_unit_test(test_programs) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

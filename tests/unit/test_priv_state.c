@@ -279,6 +279,53 @@ test_numbers(void **state)
 	assert_int_equal(priv_numbers_open(-1, "boot a"), -EBADF);
 }
 
+static struct priv_number
+number(int fd, size_t i)
+{
+	struct priv_numbers n;
+
+	assert_int_equal(pread(fd, &n, sizeof(n), 0), sizeof(n));
+	return n.sas[i];
+}
+
+static void
+put_number(int fd, size_t i, uint32_t spi, bool lent)
+{
+	const struct priv_number n = { spi, spi + 1, 5, 0, lent };
+
+	assert_int_equal(
+	    pwrite(fd, &n, sizeof(n), (off_t)(offsetof(struct priv_numbers, sas) + i * sizeof(n))),
+	    sizeof(n));
+}
+
+/* Only what is lent gets its last number, once. */
+static void
+test_lent_numbers(void **state)
+{
+	int fd = priv_numbers_open(dir, "boot a");
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_false(priv_numbers_lent(fd));
+	put_number(fd, 2, 0x1001, false);
+	put_number(fd, 3, 0x1003, true);
+	put_number(fd, 4, 0, true);
+	assert_true(priv_numbers_lent(fd));
+	priv_numbers_end(fd, 0x1001, 9);
+	priv_numbers_end(fd, 0x1002, 9);
+	assert_int_equal(number(fd, 2).kernel, 0);
+	assert_true(number(fd, 3).lent && number(fd, 3).kernel == 0);
+	priv_numbers_end(fd, 0x1003, 9);
+	assert_true(!number(fd, 3).lent && number(fd, 3).kernel == 9);
+	assert_int_equal(number(fd, 3).received, 5);
+	priv_numbers_end(fd, 0x1003, 8);
+	assert_int_equal(number(fd, 3).kernel, 9);
+	assert_false(priv_numbers_lent(fd));
+	close(fd);
+	assert_false(priv_numbers_lent(-1));
+	unlinkat(dir, PRIV_NUMBERS_FILE, 0);
+}
+
 static int
 group_setup(void **state)
 {
@@ -304,6 +351,7 @@ main(void)
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_blobs),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_lent_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);

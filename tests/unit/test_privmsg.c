@@ -236,6 +236,7 @@ test_kernel(void **state)
 {
 	struct kernel_peer peer = { .number = KERNEL_PEERS_MAX, .suite = SUITE_AES128_SHA1 };
 	struct kernel_sa sa = { .peer = 1, .direction = KERNEL_IN, .spi = 256, .window = 4096 };
+	struct priv_kernel_limit limit = { .sa = { 1, KERNEL_OUT, 256 } };
 	struct kernel_flow flow = { .ifname = "vnif0097", .mac = { { 2 } }, .peer = 1, .mtu = 68 };
 
 	(void)state;
@@ -245,6 +246,10 @@ test_kernel(void **state)
 	peer.remote.scope = 1;
 	assert_wrong(ERROR_OF(PRIV_KERNEL_PEER_ADD, peer), "cannot use");
 	peer.remote.scope = 0;
+	peer.learn = 2;
+	assert_wrong(ERROR_OF(PRIV_KERNEL_PEER_ADD, peer), "flag");
+	peer.learn = 1;
+	assert_null(ERROR_OF(PRIV_KERNEL_PEER_ADD, peer));
 	peer.number++;
 	assert_wrong(ERROR_OF(PRIV_KERNEL_PEER_ADD, peer), "peer");
 
@@ -259,6 +264,10 @@ test_kernel(void **state)
 	assert_null(ERROR_OF(PRIV_KERNEL_SA_ADD, sa));
 	sa.dport = 1801;
 	assert_wrong(ERROR_OF(PRIV_KERNEL_SA_ADD, sa), "port");
+
+	assert_null(ERROR_OF(PRIV_KERNEL_SA_LIMIT, limit));
+	limit.sa.direction = KERNEL_OUT + 1;
+	assert_wrong(ERROR_OF(PRIV_KERNEL_SA_LIMIT, limit), "direction");
 
 	assert_null(ERROR_OF(PRIV_KERNEL_FLOW_SET, flow));
 	flow.vni = 0xffffff;

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The path of manual SAs (manual.h). The other end knows nothing of it: there is one SA a direction,
+ * which the kernel has or software, nothing to probe, and no new keys. All frames that are no flow's
+ * go through the engine's port, for the numbers are the kernel's.
+ */
+#include "core/kernelport.h"
+#include "core/manual.h"
+#include "core/offload_internal.h"
+#include "core/reserve.h"
+
+#define COUNT_MS 1000
+
+static struct manual *
+manual_of(const struct path *p)
+{
+	return p->assoc->manual;
+}
+
+/* As many packets as there are numbers. */
+static uint64_t
+hard_limit(const struct path *p)
+{
+	return p->last - p->began;
+}
+
+/* While a block is left, there is time for the next. */
+static uint64_t
+soft_limit(const struct path *p)
+{
+	return hard_limit(p) > RESERVE_SENT ? hard_limit(p) - RESERVE_SENT : 1;
+}
+
+static struct monotime
+lend(struct offload *o, struct path *p, struct monotime now)
+{
+	struct sa_pair *pair = p->assoc->active;
+	struct manual_loan loan;
+	struct kernel_sa in = { .direction = KERNEL_IN, .spi = pair->in->entry.spi },
+			 out = { .direction = KERNEL_OUT, .spi = pair->out->sa.spi };
+
+	if (p->waits > 0 || p->members_due)
+		return monotime_add_ms(now, 1000); /* soon: what comes in has to find its device */
+	if (!o->setup.open_port(o->setup.arg)) {
+		path_give_up(o, p, "the engine has no port to the kernel");
+		return now;
+	}
+	if (!manual_lend(manual_of(p), &loan)) {
+		path_set_why(p, PATH_ESP, "too few sequence numbers are reserved");
+		return monotime_add_ms(now, 1000);
+	}
+	p->began = loan.sent;
+	p->last = loan.last;
+	p->soft_received = RESERVE_BUSY / 2;
+	in.seq = loan.received;
+	in.soft = p->soft_received;
+	out.seq = loan.sent;
+	out.soft = soft_limit(p);
+	out.hard = hard_limit(p);
+	if (path_add_sa(o, p, in, &pair->in->kernel, pair->in->keymat) < 0 ||
+	    path_add_sa(o, p, out, &pair->out->kernel, pair->out->keymat) < 0)
+		path_give_up(o, p, "the privileged process takes no request");
+	else
+		p->stage = PATH_ADDING;
+	return now;
+}
+
+void
+path_manual_answered(struct offload *o, struct path *p)
+{
+	struct assoc *a = p->assoc;
+
+	if (a->active->in->kernel.state != SA_KERNEL_HAS ||
+	    a->active->out->kernel.state != SA_KERNEL_HAS)
+		return;
+	p->stage = PATH_USED;
+	p->way = PATH_ESP;
+	p->since = p->counted = o->now;
+	p->why[0] = '\0';
+	a->in_kernel = true;
+	a->port = p->number;
+	way_update(o->setup.assocs, a);
+	manual_lent(manual_of(p));
+}
+
+static void
+set_limit(struct offload *o, struct path *p, enum kernel_direction d, uint64_t soft, uint64_t hard)
+{
+	const struct sa_pair *pair = p->assoc->active;
+	uint32_t spi = d == KERNEL_IN ? pair->in->entry.spi : pair->out->sa.spi;
+	uint32_t token = path_token(o, p, REQUEST_LIMIT, spi, d);
+
+	if (token == 0 ||
+	    request_end(o, token,
+		kernelcli_sa_limit(o->setup.priv, token, p->number, d, spi, soft, hard)) < 0)
+		path_give_up(o, p, "the privileged process takes no request");
+}
+
+struct monotime
+path_manual_tick(struct offload *o, struct path *p, struct monotime now)
+{
+	uint64_t last;
+
+	if (p->stage == PATH_IDLE)
+		return lend(o, p, now);
+	if (p->stage == PATH_ADDING)
+		return monotime_add_ms(now, 1000);
+	last = manual_last(manual_of(p));
+	if (last != p->last) {
+		p->last = last;
+		set_limit(o, p, KERNEL_OUT, soft_limit(p), hard_limit(p));
+	}
+	if (p->number != 0 && monotime_diff_ms(now, p->counted) >= COUNT_MS) {
+		p->counted = now;
+		path_count_all(o, p->assoc);
+	}
+	return monotime_add_ms(p->counted, COUNT_MS);
+}
+
+void
+path_manual_counted(struct path *p, enum kernel_direction d, const struct kernel_count *c)
+{
+	manual_counted(manual_of(p), d == KERNEL_OUT, c->seq);
+}
+
+void
+path_manual_event(struct offload *o, struct path *p, const struct kernel_event *ev)
+{
+	switch (ev->type) {
+	case KERNEL_SA_SOFT:
+		p->counted = (struct monotime){ 0 };
+		if (ev->direction != KERNEL_IN)
+			break;
+		p->soft_received += RESERVE_BUSY / 2;
+		set_limit(o, p, KERNEL_IN, p->soft_received, 0);
+		break;
+	case KERNEL_SA_LOST:
+	case KERNEL_NO_SA:
+		path_give_up(o, p, "the kernel's SA is gone");
+		break;
+	default:
+		break;
+	}
+}
+
+void
+path_manual_removed(struct offload *o, struct path *p)
+{
+	p->assoc->port = 0;
+	way_update(o->setup.assocs, p->assoc);
+	manual_return(manual_of(p));
+}
+
+bool
+path_manual_settled(struct offload *o, struct path *p)
+{
+	if (p->left != 0 && o->leaving[p->left])
+		return false;
+	p->left = 0;
+	return manual_settle(manual_of(p));
+}
+
+/* --- the engine's port --- */
+
+struct assoc *
+offload_manual_of(const struct offload *o, uint32_t number)
+{
+	struct path *p = number <= KERNEL_PEERS_MAX ? o->paths[number] : NULL;
+
+	return p != NULL && p->assoc->manual != NULL ? p->assoc : NULL;
+}
+
+void
+offload_port_lost(struct offload *o, const char *why)
+{
+	for (uint32_t number = 1; number <= KERNEL_PEERS_MAX; number++)
+		if (offload_manual_of(o, number) != NULL)
+			path_give_up(o, o->paths[number], why);
+}
