@@ -269,5 +269,3 @@ def test_counters(net):
     wait_path(a, "kernel esp", deadline=60)
     with Flood(k.host, "vx97"):
         wait_until(refused, 60, "port_refused")
-    stats = a.stats()
-    assert stats["port_rx"] and stats["port_tx"], stats
