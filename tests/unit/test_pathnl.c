@@ -141,8 +141,8 @@ test_barrier(void **state)
 	nftnl_end(&b);
 	assert_true(b.len < sizeof(b.b) / 2);
 	assert_true(netlink_walk(b.b, b.len, see, &s));
-	/* Begin, removal, table, two chains, eight rules; removal; end. */
-	assert_true(s.messages == 1 + 2 + 1 + 2 + 8 + 2 + 1 && s.ours == 2 + 1 + 2 + 8);
+	/* Begin, removal, table, two chains, nine rules; removal; end. */
+	assert_true(s.messages == 1 + 2 + 1 + 2 + 9 + 2 + 1 && s.ours == 2 + 1 + 2 + 9);
 }
 
 static void
