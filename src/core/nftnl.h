@@ -14,7 +14,7 @@
 struct nlmsghdr;
 
 struct nftnl_batch {
-	_Alignas(8) uint8_t b[8192];
+	_Alignas(8) uint8_t b[16384];
 	size_t len;
 };
 
