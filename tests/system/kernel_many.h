@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The part of test_kernel about thousands of peers: nothing is forgotten, and nothing takes long. */
+/* The part of test_kernel about $VNET_MANY peers: nothing is forgotten, and nothing takes long. */
 
 #include "tests/system/kernel_hosts.h"
 
-#define MANY	   2000
 #define MANY_FLOWS 4	 /* of each peer */
 #define MANY_MS	   10000 /* for each step: a hundred times what it takes */
+
+static unsigned n_many = 200;
 
 /* --- requests, of which many are on their way --- */
 
@@ -77,7 +78,7 @@ add_many_sas(struct host *h, uint32_t generation)
 {
 	struct kernel_sa sa = { .esn = 1, .window = 4096 };
 
-	for (uint32_t number = 1; number <= MANY; number++)
+	for (uint32_t number = 1; number <= n_many; number++)
 		for (sa.direction = KERNEL_IN; sa.direction <= KERNEL_OUT; sa.direction++) {
 			sa.peer = number;
 			sa.spi = many_spi(generation, number, sa.direction);
@@ -92,7 +93,7 @@ add_many_peers(struct host *h, uint32_t suite)
 	struct kernel_member member = { .ifname = IFNAME, .vni = VNI };
 	struct kernel_flow flow = { .ifname = IFNAME, .vni = VNI, .mtu = MTU };
 
-	for (uint32_t number = 1; number <= MANY; number++) {
+	for (uint32_t number = 1; number <= n_many; number++) {
 		peer.number = member.peer = flow.peer = number;
 		peer.remote = ipaddr_v4(0x0a640000 + number);
 		MANY_DO(h, peer_add, &peer);
@@ -112,7 +113,7 @@ ip_deletes(uint32_t generation)
 {
 	FILE *ip = popen("ip -batch -", "we");
 
-	for (uint32_t number = 1; ip && number <= MANY; number++)
+	for (uint32_t number = 1; ip && number <= n_many; number++)
 		fprintf(ip,
 		    "xfrm state delete dst 10.9.8.1 proto esp spi %u\n"
 		    "xfrm state delete dst 10.100.%u.%u proto esp spi %u\n",
@@ -151,10 +152,10 @@ lose(struct host *h, uint32_t generation, const char *what, bool (*deed)(uint32_
 	h->n_lost = 0;
 	step_begin();
 	assert_true(deed(generation));
-	while (h->n_lost < 2 * MANY && before(deadline))
+	while (h->n_lost < 2 * n_many && before(deadline))
 		loop_once(h->loop, 100);
-	assert_int_equal(h->n_lost, 2 * MANY);
-	step_end(what, 2 * MANY);
+	assert_int_equal(h->n_lost, 2 * n_many);
+	step_end(what, 2 * n_many);
 }
 
 /* What is put back is no reason to look for what is gone. */
@@ -166,7 +167,7 @@ assert_settled(struct host *h)
 	while (before(deadline))
 		loop_once(h->loop, 10);
 	assert_in_range(h->n_broken, 1, 3);
-	assert_true(netns_run("test $(ip xfrm policy | grep -c 'dir out') = %d", MANY));
+	assert_true(netns_run("test $(ip xfrm policy | grep -c 'dir out') = %d", n_many));
 }
 
 /* Each is told of once, however they go. */
@@ -175,16 +176,16 @@ lose_many_sas(struct host *h)
 {
 	step_begin();
 	add_many_sas(h, 1);
-	step_end("SAs added", 2 * MANY);
+	step_end("SAs added", 2 * n_many);
 	step_begin();
-	for (uint32_t number = 1; number <= MANY; number++)
+	for (uint32_t number = 1; number <= n_many; number++)
 		MANY_DO(h, sa_count, number, KERNEL_OUT, many_spi(1, number, KERNEL_OUT));
-	step_end("SAs counted", MANY);
+	step_end("SAs counted", n_many);
 	step_begin();
-	for (uint32_t number = 1; number <= MANY; number++)
+	for (uint32_t number = 1; number <= n_many; number++)
 		for (uint32_t d = KERNEL_IN; d <= KERNEL_OUT; d++)
 			MANY_DO(h, sa_delete, number, d, many_spi(1, number, d));
-	step_end("SAs deleted", 2 * MANY);
+	step_end("SAs deleted", 2 * n_many);
 	lose(h, 2, "SAs flushed by ip", ip_flushes);
 	lose(h, 3, "SAs deleted by ip", ip_deletes);
 	h->n_broken = 0;
@@ -209,16 +210,16 @@ test_many(void **state)
 		MANY_DO(h, vnet_add, IFNAME);
 		step_begin();
 		add_many_peers(h, i == 0 ? SUITE_NONE : SUITE_AES128_SHA1);
-		step_end("peers added", MANY);
+		step_end("peers added", n_many);
 		if (i == 1)
 			lose_many_sas(h);
 		step_begin();
-		for (uint32_t number = 1; number <= MANY / 2; number++)
+		for (uint32_t number = 1; number <= n_many / 2; number++)
 			MANY_DO(h, peer_delete, number);
-		step_end("peers deleted", MANY / 2);
+		step_end("peers deleted", n_many / 2);
 		step_begin();
 		MANY_DO(h, stop);
-		step_end("peers stopped", MANY / 2);
+		step_end("peers stopped", n_many / 2);
 		enter(h);
 		assert_true(nothing_left());
 	}

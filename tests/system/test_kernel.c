@@ -377,6 +377,8 @@ main(int argc, char **argv)
 	fastpath_free(f);
 
 	slow = getenv("VNET_SLOW") ? strtoul(getenv("VNET_SLOW"), NULL, 10) : 1;
+	if (getenv("VNET_MANY"))
+		n_many = (unsigned)strtoul(getenv("VNET_MANY"), NULL, 10);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
