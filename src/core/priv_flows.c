@@ -215,6 +215,10 @@ check_route(struct priv_kernel *k, struct peer_record *p, bool *told)
 	const struct ipaddr pseudo = priv_xfrm_pseudo(&p->peer);
 	char ip[IPADDR_STRLEN];
 
+	/* Others have flows, which are software's from now on; this one's SAs must be given back. */
+	if (astray && p->peer.learn)
+		priv_kernel_tell(k, KERNEL_NO_SA, p->peer.number, 0,
+		    "no SA to peer %u is found any more", p->peer.number);
 	if (astray == p->astray)
 		return;
 	p->astray = astray;

@@ -211,6 +211,25 @@ def test_flushed(net):
 
 
 @case(limit=120)
+def test_astray(net):
+    """Others route its pseudo-address: there is no probe that would notice, and it is software's."""
+    a, k, judge = lend(net)
+    burst(k)
+    a.ip("route", "add", "198.18.0.0/16", "via", k.addr)
+    a.wait_log("routed elsewhere by others")
+    wait_path(a, "software")
+    wait_until(lambda: a.ping(FAR), 10, "ping")
+    burst(k)
+    judge.check()
+    a.ip("route", "del", "198.18.0.0/16")
+    for mode in "off", "auto":          # or it would try again after a while
+        a.vn("offload", mode)
+    wait_path(a, "kernel esp", deadline=40)
+    burst(k)
+    judge.check()
+
+
+@case(limit=120)
 def test_limits(net):
     """What the kernel may send is what the disk says."""
     a, k, _ = lend(net)
