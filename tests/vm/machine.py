@@ -21,6 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 CACHE = ROOT / "build" / "vm"
 KERNEL = "linux-image-cloud-amd64"
 MEMORY_MB = 1024
+CPUS = ["-accel", "tcg,thread=multi", "-smp", "2"]
 BROKEN = 125        # exit status when there was no machine, or it ended without one
 PROGRAMS = ["/usr/bin/python3", "bridge", "busybox", "ethtool", "ip", "nft", "ping", "sh", "tc"]
 TREES = ["system", "vm"]                    # of tests/
@@ -211,8 +212,8 @@ def boot(image, scratch):
     """Runs the machine to its end; the exit status of the command, None if there was none."""
     status, console = scratch / "status", scratch / "console"
     status.touch()
-    argv = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
-            "-m", str(MEMORY_MB), "-nodefaults", "-no-user-config", "-nographic", "-no-reboot",
+    argv = ["qemu-system-x86_64", *CPUS, "-cpu", "max", "-m", str(MEMORY_MB),
+            "-nodefaults", "-no-user-config", "-nographic", "-no-reboot",
             "-net", "none", "-kernel", image, "-initrd", scratch / "disk",
             "-append", "console=ttyS0 panic=-1 quiet random.trust_cpu=on mitigations=off",
             "-chardev", f"file,id=console,path={console}", "-serial", "chardev:console",
