@@ -126,7 +126,7 @@ readable(void *arg, uint32_t events)
 	if (err == 0 || err == -EAGAIN || err == -ENOBUFS)
 		return;
 	kernelport_close(e);
-	offload_port_lost(e->offload, strerrordesc_np(-err));
+	offload_port_lost(e->offload);
 }
 
 /* --- life --- */

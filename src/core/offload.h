@@ -84,7 +84,7 @@ void offload_probed(struct offload *o, struct assoc *a, uint64_t nonce);
 /* Whose manual SAs the kernel has under that number, or NULL. */
 struct assoc *offload_manual_of(const struct offload *o, uint32_t number);
 /* The engine's port was taken away. */
-void offload_port_lost(struct offload *o, const char *why);
+void offload_port_lost(struct offload *o);
 /* An echo goes out: what was said is said again. */
 void offload_repeat(struct offload *o, struct assoc *a);
 

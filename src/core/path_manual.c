@@ -171,9 +171,9 @@ offload_manual_of(const struct offload *o, uint32_t number)
 }
 
 void
-offload_port_lost(struct offload *o, const char *why)
+offload_port_lost(struct offload *o)
 {
 	for (uint32_t number = 1; number <= KERNEL_PEERS_MAX; number++)
 		if (offload_manual_of(o, number) != NULL)
-			path_give_up(o, o->paths[number], why);
+			path_give_up(o, o->paths[number], "somebody has removed the engine's port");
 }

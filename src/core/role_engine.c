@@ -376,6 +376,7 @@ channel_replaced(struct engine *e, enum role role, int fd)
 		vnetctl_keep_all(e);
 		workers_keep_all(e);
 		state_store_again(e);
+		kernelport_close(e); /* the new one makes another */
 		offload_restart(e->offload);
 	}
 }

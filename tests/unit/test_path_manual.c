@@ -172,9 +172,9 @@ goes_with_the_port_and_the_switch(void **state)
 	(void)state;
 	begin_manual();
 	run(100);
-	offload_port_lost(host.o, "File descriptor in bad state");
+	offload_port_lost(host.o);
 	assert_int_equal(way()->port, 0);
-	assert_string_equal(offload_path_why(host.a), "File descriptor in bad state");
+	assert_string_equal(offload_path_why(host.a), "somebody has removed the engine's port");
 	host.no_port = true;
 	run(32000);
 	assert_int_equal(fake.manual.lent, 1);
