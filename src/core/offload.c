@@ -10,6 +10,7 @@
 #include "core/stats.h"
 
 #define START_AGAIN_MS 30000
+#define SECURE_MAX_MS  600000
 #define COUNT_MS       5000
 #define KERNEL_SAS     2 /* of a pair, for the kernel */
 
@@ -189,6 +190,16 @@ start(struct offload *o, bool secured)
 		not_running(o, "the privileged process cannot be asked");
 }
 
+/* Others had what the barriers need; later they may not. */
+static void
+secure_later(struct offload *o)
+{
+	o->secure_ms = o->secure_ms == 0 ? START_AGAIN_MS : o->secure_ms * 2;
+	if (o->secure_ms > SECURE_MAX_MS)
+		o->secure_ms = SECURE_MAX_MS;
+	o->secure = monotime_add_ms(o->now, o->secure_ms);
+}
+
 static void
 find(struct offload *o)
 {
@@ -271,7 +282,9 @@ started(struct offload *o, int error, const char *text)
 		return;
 	if (error < 0 && o->wanted_secured) {
 		snprintf(o->why, sizeof(o->why), "%s", text);
-		log_warnx("secured vnets stay in software: %s", text);
+		if (offload_worth_a_line(o))
+			log_warnx("secured vnets stay in software: %s", text);
+		secure_later(o);
 		start(o, false);
 		return;
 	}
@@ -283,6 +296,10 @@ started(struct offload *o, int error, const char *text)
 	}
 	o->state = OFFLOAD_RUNNING;
 	o->secured = o->wanted_secured;
+	if (o->secured) {
+		o->secure = (struct monotime){ 0 };
+		o->secure_ms = 0;
+	}
 	flows_start(o, slots);
 	log_info("the kernel may carry %s", o->secured ? "all levels" : "vnets of level none");
 }
@@ -426,6 +443,18 @@ count_all(struct offload *o, struct monotime now)
 		path_count_all(o, a);
 }
 
+/* All anew, as there is a vnet that would have it. */
+static bool
+secure_due(const struct offload *o)
+{
+	bool any = false;
+
+	for (const struct vnet *v = o->setup.vnets->first; v != NULL; v = v->next)
+		any |= v->spec.suite != SUITE_NONE && v->spec.offload != OFFLOAD_OFF;
+	return any && o->state == OFFLOAD_RUNNING && monotime_is_set(o->secure) &&
+	       !monotime_before(o->now, o->secure);
+}
+
 struct monotime
 offload_tick(struct offload *o, struct monotime now)
 {
@@ -435,6 +464,10 @@ offload_tick(struct offload *o, struct monotime now)
 	if (o->setup.mode != OFFLOAD_OFF && o->state == OFFLOAD_IDLE && monotime_is_set(o->retry) &&
 	    !monotime_before(now, o->retry))
 		find(o);
+	if (secure_due(o)) {
+		stop(o);
+		find(o);
+	}
 	if (o->state == OFFLOAD_IDLE)
 		next = o->retry;
 	if (o->state == OFFLOAD_RUNNING) {

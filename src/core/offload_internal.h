@@ -41,6 +41,8 @@ struct offload {
 	struct kernel_finding findings[KERNEL_ABILITIES];
 	char why[KERNEL_REASON_MAX + 64]; /* not running; or not for secured vnets */
 	struct monotime retry;		  /* after a failure; not set: none */
+	struct monotime secure;		  /* when to try again with the barriers; as retry */
+	int64_t secure_ms;
 	struct request requests[REQUESTS_MAX];
 	uint32_t token;	     /* of the last request */
 	struct monotime now; /* of the last call that knew */

@@ -269,6 +269,21 @@ refusals(void **state)
 	assert_int_equal(asked("start 0"), 1);
 	assert_string_equal(
 	    offload_refusal(host.o, suite_by_id(SUITE_AES128_SHA1)), "refused by the kernel");
+	run(20000);
+	assert_int_equal(asked("start 1"), 1);
+	run(12000); /* once more, and more seldom */
+	fake_findings(true);
+	run(45000);
+	assert_int_equal(asked("start 1"), 2);
+	fake.refused = NULL;
+	run(20000);
+	fake_findings(true);
+	run(10);
+	assert_int_equal(asked("start 1"), 3);
+	assert_int_equal(asked("start 0"), 2);
+	assert_null(offload_refusal(host.o, suite_by_id(SUITE_AES128_SHA1)));
+	run(1000000);
+	assert_int_equal(asked("start 1"), 3);
 	end();
 	/* The peer: not again for a while. */
 	begin(SUITE_AES128_SHA1, OFFLOAD_AUTO);

@@ -123,6 +123,20 @@ def test_routes(net):
     assert not wire.clear(), wire.clear()[0]
 
 
+@case(limit=90)
+def test_prefix_was_there(net):
+    """Without our routes there are no secured vnets in the kernel, until they can be made."""
+    a, b = net.hosts("a", "b")
+    a.ip("route", "add", "198.18.0.0/15", "via", b.addr4)
+    join([a, b], suite="aes128-sha1", wait=False)
+    a.wait_log("secured vnets stay in software")
+    wait_until(lambda: "route" in path(a)[1], 10, "why it is in software")
+    assert a.ping(B)
+    a.ip("route", "del", "198.18.0.0/15", "via", b.addr4)
+    wait_path(a, "kernel esp", deadline=60)
+    uses_kernel(a, B)
+
+
 @case(limit=60)
 def test_route_was_there(net):
     """Who routes a pseudo-address keeps it; that peer stays in software until it is free."""
