@@ -502,14 +502,16 @@ static void
 lend_received(struct manual *m)
 {
 	struct sa_in *in = m->assoc->active->in;
-	uint64_t ahead = m->received.ahead / 2, last = reserve_last(&m->received);
+	uint64_t ahead = m->received.ahead / 2, last = reserve_last(&m->received), top;
 
 	if (ahead > LEND_BUSY)
 		ahead = LEND_BUSY;
 	pthread_mutex_lock(&in->lock);
-	if (in->sa.replay.top < last && last - in->sa.replay.top > ahead)
-		last = in->sa.replay.top + ahead;
-	in->sa.last = m->loan.received = last;
+	top = in->sa.replay.top;
+	if (last < top)
+		last = top;
+	m->loan.received = last - top < ahead ? last : top + ahead;
+	in->sa.last = m->loan.received;
 	pthread_mutex_unlock(&in->lock);
 	m->kept->kernel = 0;
 	__atomic_store_n(&m->kept->lent, 1, __ATOMIC_RELEASE);
