@@ -280,7 +280,8 @@ to_peer(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	APART;
 	p = bpf_map_lookup_elem(&peers, &flow->peer);
-	if (!p || !carries(skb, bpf_ntohs(ether.type), flow->mtu))
+	if (!p || !carries(skb, bpf_ntohs(ether.type), flow->mtu) ||
+	    (skb->gso_size && skb->gso_size < p->segment_min))
 		return TC_ACT_UNSPEC;
 	device = bpf_map_lookup_elem(&devices, &p->level);
 	if (!device || *device == 0 || !address_to(skb, p, flow->vni))

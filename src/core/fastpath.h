@@ -48,6 +48,7 @@ struct fastpath_drops {
 struct fastpath_peer {
 	__u32 family; /* AF_INET, AF_INET6; 0: none */
 	__u32 level;
+	__u32 segment_min;	   /* GSO of shorter ones is for the engine */
 	__u32 local[4], remote[4]; /* network order */
 };
 

@@ -363,9 +363,9 @@ kernelcli_sa_count(
 
 int
 kernelcli_sa_limit(struct privcli *c, uint32_t token, uint32_t peer, enum kernel_direction d,
-    uint32_t spi, uint64_t soft, uint64_t hard)
+    uint32_t spi, const struct kernel_limits *limits)
 {
-	const struct priv_kernel_limit q = { { peer, d, spi }, soft, hard };
+	const struct priv_kernel_limit q = { { peer, d, spi }, *limits };
 
 	return ask(c, PRIV_KERNEL_SA_LIMIT, token, &q, sizeof(q));
 }

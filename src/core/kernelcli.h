@@ -21,14 +21,15 @@
 #include "base/vnetid.h"
 #include "esp/suite.h"
 
-#define KERNEL_PEERS_MAX  4096	/* numbers from 1 */
-#define KERNEL_SLOTS_MAX  32768 /* numbers from 0 */
-#define KERNEL_REASON_MAX 160
-#define KERNEL_PORT_ESP	  1801	     /* ESP in UDP that the kernel opens */
-#define KERNEL_PORT_NONE  1802	     /* VXLAN of level none; auth and conf: VNET_PORT_AUTH, _CONF */
-#define KERNEL_PSEUDO4	  0xc6120000 /* 198.18.0.0/15 */
-#define KERNEL_PROBE_LEN  60
-#define KERNEL_PROBE_TYPE 0x88b5 /* IEEE 802, for local use */
+#define KERNEL_PEERS_MAX   4096	 /* numbers from 1 */
+#define KERNEL_SLOTS_MAX   32768 /* numbers from 0 */
+#define KERNEL_REASON_MAX  160
+#define KERNEL_PORT_ESP	   1801 /* ESP in UDP that the kernel opens */
+#define KERNEL_PORT_NONE   1802 /* VXLAN of level none; auth and conf: VNET_PORT_AUTH, _CONF */
+#define KERNEL_PSEUDO4	   0xc6120000 /* 198.18.0.0/15 */
+#define KERNEL_SEGMENT_MIN 512
+#define KERNEL_PROBE_LEN   60
+#define KERNEL_PROBE_TYPE  0x88b5 /* IEEE 802, for local use */
 
 /* Suites come behind, as KERNEL_SUITE + enum suite_id. */
 enum kernel_ability { KERNEL_VXLAN, KERNEL_BPF, KERNEL_NFT, KERNEL_TAP, KERNEL_SUITE };
@@ -47,12 +48,20 @@ struct kernel_peer {
 	struct ipaddr local, remote;
 	/*
 	 * 1: it runs no vnetd. What the engine has to see of it, which is all from sources without
-	 * a flow, comes out of the engine's port.
+	 * a flow, comes out of the engine's port. Of what its flows send no segment is shorter
+	 * than KERNEL_SEGMENT_MIN.
 	 */
 	uint32_t learn;
 };
 
 enum kernel_direction { KERNEL_IN, KERNEL_OUT };
+
+/* When an SA expires, counted from when it was added; 0: never. */
+struct kernel_limits {
+	uint64_t soft,
+	    hard; /* packets; a GSO packet may count as one, however many numbers it takes */
+	uint64_t soft_bytes, hard_bytes;
+};
 
 struct kernel_sa {
 	uint32_t peer;
@@ -62,7 +71,7 @@ struct kernel_sa {
 	uint32_t window;       /* KERNEL_IN: of replay, packets */
 	uint16_t sport, dport; /* ESP in UDP from and to these ports; 0: IP protocol 50 */
 	uint64_t seq;	       /* KERNEL_OUT: the last number used; KERNEL_IN: the window's edge */
-	uint64_t soft, hard;   /* packets until it expires; 0: never */
+	struct kernel_limits limits;
 	uint8_t keymat[SUITE_KEYMAT_MAX]; /* as cipher_new() */
 };
 
@@ -165,9 +174,9 @@ int kernelcli_sa_delete(
     struct privcli *c, uint32_t token, uint32_t peer, enum kernel_direction d, uint32_t spi);
 int kernelcli_sa_count(
     struct privcli *c, uint32_t token, uint32_t peer, enum kernel_direction d, uint32_t spi);
-/* Other limits from now on, counted from when it was added. */
+/* Other limits from now on. */
 int kernelcli_sa_limit(struct privcli *c, uint32_t token, uint32_t peer, enum kernel_direction d,
-    uint32_t spi, uint64_t soft, uint64_t hard);
+    uint32_t spi, const struct kernel_limits *limits);
 int kernelcli_member_add(struct privcli *c, uint32_t token, const struct kernel_member *m);
 int kernelcli_member_delete(struct privcli *c, uint32_t token, uint32_t peer, uint32_t vni);
 /* Makes or changes. */

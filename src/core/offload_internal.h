@@ -133,6 +133,7 @@ struct path {
 	/* Manual SAs: path_manual.c */
 	uint32_t left;		/* the number it had */
 	uint64_t began, last;	/* the kernel's numbers begin behind, and end with */
+	bool limit_due;		/* what it may send is to be told anew, when it has been counted */
 	uint64_t soft_received; /* packets after which to look at the others */
 	struct monotime counted;
 	char why[KERNEL_REASON_MAX];
@@ -170,7 +171,8 @@ void path_give_up(struct offload *o, struct path *p, const char *why);
 /* path_manual.c */
 struct monotime path_manual_tick(struct offload *o, struct path *p, struct monotime now);
 void path_manual_answered(struct offload *o, struct path *p);
-void path_manual_counted(struct path *p, enum kernel_direction d, const struct kernel_count *c);
+void path_manual_counted(
+    struct offload *o, struct path *p, enum kernel_direction d, const struct kernel_count *c);
 void path_manual_event(struct offload *o, struct path *p, const struct kernel_event *ev);
 /* Its number goes: software is to have it. */
 void path_manual_removed(struct offload *o, struct path *p);

@@ -17,18 +17,20 @@ manual_of(const struct path *p)
 	return p->assoc->manual;
 }
 
-/* As many packets as there are numbers. */
-static uint64_t
-hard_limit(const struct path *p)
+/*
+ * So that no more numbers are used than are left, as of the last count. Where the kernel has
+ * esp4_offload it cuts segments late, and counts them as one packet: then it is the bytes that tell
+ * how many they can be.
+ */
+static struct kernel_limits
+sending_limits(const struct path *p)
 {
-	return p->last - p->began;
-}
+	const struct sa_kernel *k = &p->assoc->active->out->kernel;
+	uint64_t left = p->last - (k->seq > p->began ? k->seq : p->began), half = left / 2 + 1,
+		 soon = left / 4 + 1;
 
-/* While a block is left, there is time for the next. */
-static uint64_t
-soft_limit(const struct path *p)
-{
-	return hard_limit(p) > RESERVE_SENT ? hard_limit(p) - RESERVE_SENT : 1;
+	return (struct kernel_limits){ k->packets + soon, k->packets + half,
+		k->bytes + soon * KERNEL_SEGMENT_MIN, k->bytes + half * KERNEL_SEGMENT_MIN };
 }
 
 static struct monotime
@@ -53,10 +55,9 @@ lend(struct offload *o, struct path *p, struct monotime now)
 	p->last = loan.last;
 	p->soft_received = RESERVE_BUSY / 2;
 	in.seq = loan.received;
-	in.soft = p->soft_received;
+	in.limits.soft = p->soft_received;
 	out.seq = loan.sent;
-	out.soft = soft_limit(p);
-	out.hard = hard_limit(p);
+	out.limits = sending_limits(p);
 	if (path_add_sa(o, p, in, &pair->in->kernel, pair->in->keymat) < 0 ||
 	    path_add_sa(o, p, out, &pair->out->kernel, pair->out->keymat) < 0)
 		path_give_up(o, p, "the privileged process takes no request");
@@ -84,16 +85,24 @@ path_manual_answered(struct offload *o, struct path *p)
 }
 
 static void
-set_limit(struct offload *o, struct path *p, enum kernel_direction d, uint64_t soft, uint64_t hard)
+set_limit(struct offload *o, struct path *p, enum kernel_direction d, struct kernel_limits limits)
 {
 	const struct sa_pair *pair = p->assoc->active;
 	uint32_t spi = d == KERNEL_IN ? pair->in->entry.spi : pair->out->sa.spi;
 	uint32_t token = path_token(o, p, REQUEST_LIMIT, spi, d);
 
 	if (token == 0 ||
-	    request_end(o, token,
-		kernelcli_sa_limit(o->setup.priv, token, p->number, d, spi, soft, hard)) < 0)
+	    request_end(
+		o, token, kernelcli_sa_limit(o->setup.priv, token, p->number, d, spi, &limits)) < 0)
 		path_give_up(o, p, "the privileged process takes no request");
+}
+
+/* As soon as it is known how far the kernel is. */
+static void
+limit_soon(struct path *p)
+{
+	p->limit_due = true;
+	p->counted = (struct monotime){ 0 };
 }
 
 struct monotime
@@ -106,11 +115,10 @@ path_manual_tick(struct offload *o, struct path *p, struct monotime now)
 	if (p->stage == PATH_ADDING)
 		return monotime_add_ms(now, 1000);
 	last = manual_last(manual_of(p));
-	if (last != p->last) {
-		p->last = last;
-		set_limit(o, p, KERNEL_OUT, soft_limit(p), hard_limit(p));
-	}
-	if (p->number != 0 && monotime_diff_ms(now, p->counted) >= COUNT_MS) {
+	if (last != p->last)
+		limit_soon(p);
+	p->last = last;
+	if (monotime_diff_ms(now, p->counted) >= COUNT_MS) {
 		p->counted = now;
 		path_count_all(o, p->assoc);
 	}
@@ -118,9 +126,24 @@ path_manual_tick(struct offload *o, struct path *p, struct monotime now)
 }
 
 void
-path_manual_counted(struct path *p, enum kernel_direction d, const struct kernel_count *c)
+path_manual_counted(
+    struct offload *o, struct path *p, enum kernel_direction d, const struct kernel_count *c)
 {
 	manual_counted(manual_of(p), d == KERNEL_OUT, c->seq);
+	if (d == KERNEL_IN || !p->limit_due || p->stage != PATH_USED)
+		return;
+	p->limit_due = false;
+	set_limit(o, p, KERNEL_OUT, sending_limits(p));
+}
+
+static void
+soft_limit(struct offload *o, struct path *p, enum kernel_direction d)
+{
+	limit_soon(p);
+	if (d == KERNEL_OUT)
+		return;
+	p->soft_received += RESERVE_BUSY / 2;
+	set_limit(o, p, KERNEL_IN, (struct kernel_limits){ .soft = p->soft_received });
 }
 
 void
@@ -128,11 +151,7 @@ path_manual_event(struct offload *o, struct path *p, const struct kernel_event *
 {
 	switch (ev->type) {
 	case KERNEL_SA_SOFT:
-		p->counted = (struct monotime){ 0 };
-		if (ev->direction != KERNEL_IN)
-			break;
-		p->soft_received += RESERVE_BUSY / 2;
-		set_limit(o, p, KERNEL_IN, p->soft_received, 0);
+		soft_limit(o, p, ev->direction);
 		break;
 	case KERNEL_SA_LOST:
 	case KERNEL_NO_SA:

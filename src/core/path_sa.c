@@ -122,8 +122,8 @@ path_add_sa(struct offload *o, struct path *p, struct kernel_sa sa, struct sa_ke
 	sa.esn = p->assoc->active->in[0].sa.esn;
 	sa.window = c->replay_window;
 	if (p->assoc->manual == NULL) {
-		sa.soft = c->rekey_packets;
-		sa.hard = sa.soft + sa.soft / 4 + HARD_MORE;
+		sa.limits.soft = c->rekey_packets;
+		sa.limits.hard = c->rekey_packets + c->rekey_packets / 4 + HARD_MORE;
 	}
 	memcpy(sa.keymat, keymat, sizeof(sa.keymat));
 	if (token != 0)
@@ -164,7 +164,7 @@ path_counted(struct offload *o, const struct request *r, const struct kernel_cou
 	k->seq = c->seq;
 	k->refused = c->refused;
 	if (p->assoc->manual != NULL)
-		path_manual_counted(p, r->direction, c);
+		path_manual_counted(o, p, r->direction, c);
 }
 
 static void

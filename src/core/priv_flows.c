@@ -197,7 +197,8 @@ member_key(const struct peer_record *p, uint32_t vni)
 static int
 publish(struct priv_kernel *k, const struct peer_record *p)
 {
-	struct fastpath_peer value = { .level = p->suite->level };
+	struct fastpath_peer value = { .level = p->suite->level,
+		.segment_min = p->peer.learn ? KERNEL_SEGMENT_MIN : 0 };
 	const struct ipaddr to = p->suite->level == LEVEL_NONE ? p->peer.remote
 							       : priv_xfrm_pseudo(&p->peer);
 

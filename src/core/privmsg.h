@@ -90,7 +90,7 @@ struct priv_kernel_sa {
 
 struct priv_kernel_limit {
 	struct priv_kernel_sa sa;
-	uint64_t soft, hard; /* as in struct kernel_sa */
+	struct kernel_limits limits;
 };
 
 struct priv_kernel_member {

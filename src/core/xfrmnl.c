@@ -57,13 +57,13 @@ selector(uint32_t family, const struct ipaddr *src, const struct ipaddr *dst, ui
 }
 
 static struct xfrm_lifetime_cfg
-limits(uint64_t soft, uint64_t hard)
+limits(const struct xfrmnl_limits *l)
 {
 	return (struct xfrm_lifetime_cfg){
-		.soft_byte_limit = XFRM_INF,
-		.hard_byte_limit = XFRM_INF,
-		.soft_packet_limit = soft ? soft : XFRM_INF,
-		.hard_packet_limit = hard ? hard : XFRM_INF,
+		.soft_byte_limit = l->soft_bytes ? l->soft_bytes : XFRM_INF,
+		.hard_byte_limit = l->hard_bytes ? l->hard_bytes : XFRM_INF,
+		.soft_packet_limit = l->soft ? l->soft : XFRM_INF,
+		.hard_packet_limit = l->hard ? l->hard : XFRM_INF,
 	};
 }
 
@@ -163,7 +163,7 @@ put_sa(struct nlmsghdr *nlh, const struct xfrmnl_sa *sa)
 		.daddr = address(&sa->dst), .spi = htonl(sa->spi), .proto = IPPROTO_ESP
 	};
 	info->saddr = address(&sa->src);
-	info->lft = limits(sa->soft, sa->hard);
+	info->lft = limits(&sa->limits);
 	info->reqid = sa->reqid;
 	info->family = (uint16_t)sa->dst.family;
 	info->mode = mode(sa->mode);
@@ -259,7 +259,7 @@ xfrmnl_set_policy(struct xfrmnl_request *r, const struct xfrmnl_policy *p)
 	};
 
 	info->sel = policy_selector(p);
-	info->lft = limits(0, 0);
+	info->lft = limits(&(struct xfrmnl_limits){ 0 });
 	info->priority = PRIORITY;
 	info->dir = direction(p->out);
 	info->action = XFRM_POLICY_ALLOW;

@@ -23,6 +23,12 @@ struct xfrmnl_request {
 
 enum xfrmnl_mode { XFRMNL_TRANSPORT, XFRMNL_BEET };
 
+/* 0: none */
+struct xfrmnl_limits {
+	uint64_t soft, hard; /* packets */
+	uint64_t soft_bytes, hard_bytes;
+};
+
 struct xfrmnl_sa {
 	struct ipaddr src, dst;
 	uint32_t spi, reqid;
@@ -36,8 +42,8 @@ struct xfrmnl_sa {
 	bool esn;
 	uint32_t window;
 	uint64_t seq_in, seq_out; /* the last numbers */
-	uint64_t soft, hard;	  /* packets; 0: never */
-	uint32_t mark;		  /* what it has opened carries it; 0: none */
+	struct xfrmnl_limits limits;
+	uint32_t mark; /* what it has opened carries it; 0: none */
 };
 
 /* How one is named. */

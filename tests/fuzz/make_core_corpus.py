@@ -254,7 +254,7 @@ def kernel(ask, name, mac):
         return word(number, suite) + address(local) + address(remote) + word(learn)
 
     def sa(direction=0, spi=256, esn=1, window=4096, sport=1801, dport=1801, seq=0):
-        return word(1, direction, spi, esn, window) + struct.pack("=HHQQQ", sport, dport, seq, 0, 0) + bytes(64)
+        return word(1, direction, spi, esn, window) + struct.pack("=HHQQQQQ", sport, dport, seq, 0, 0, 0, 0) + bytes(64)
 
     def flow(slot=0, number=1, vni=97, mtu=1392, to=mac):
         return name + to + word(slot, number, vni, mtu)
@@ -271,7 +271,7 @@ def kernel(ask, name, mac):
     ask("kernel-sa-add-out", KERNEL_SA_ADD, sa(1, esn=0, window=0, sport=0, dport=0))
     ask("kernel-sa-delete", KERNEL_SA_DELETE, word(1, 0, 256))
     ask("kernel-sa-count", KERNEL_SA_COUNT, word(1, 1, 256))
-    ask("kernel-sa-limit", KERNEL_SA_LIMIT, word(1, 1, 256, 0) + struct.pack("=QQ", 1 << 20, 1 << 21))
+    ask("kernel-sa-limit", KERNEL_SA_LIMIT, word(1, 1, 256, 0) + struct.pack("=QQQQ", 1 << 20, 1 << 21, 0, 1 << 30))
     ask("kernel-port", KERNEL_PORT)
     ask("kernel-peer-learn", KERNEL_PEER_ADD, peer(learn=1))
     ask("kernel-member-add", KERNEL_MEMBER_ADD, word(1, 97) + name)
@@ -287,7 +287,7 @@ def kernel(ask, name, mac):
     ask("reject-kernel-families", KERNEL_PEER_ADD, peer(remote="2001:db8::2"))
     ask("reject-kernel-address", KERNEL_PEER_ADD, peer(remote="224.0.0.1"))
     ask("reject-kernel-learn", KERNEL_PEER_ADD, peer(learn=2))
-    ask("reject-kernel-limit", KERNEL_SA_LIMIT, word(1, 2, 256, 0) + bytes(16))
+    ask("reject-kernel-limit", KERNEL_SA_LIMIT, word(1, 2, 256, 0) + bytes(32))
     ask("reject-kernel-direction", KERNEL_SA_ADD, sa(2))
     ask("reject-kernel-spi", KERNEL_SA_DELETE, word(1, 0, 255))
     ask("reject-kernel-spi-vxlan", KERNEL_SA_ADD, sa(spi=0x08000000))

@@ -257,8 +257,7 @@ test_limits(void **state)
 		.direction = KERNEL_OUT,
 		.spi = 0x2001,
 		.esn = 1,
-		.soft = 3,
-		.hard = 5,
+		.limits = { .soft = 3, .hard = 5 },
 		.seq = 0x1fffffffeull };
 	struct frame f;
 
@@ -271,7 +270,7 @@ test_limits(void **state)
 	DO(h, sa_add, &sa);
 	sa.direction = KERNEL_IN;
 	sa.window = 64;
-	sa.soft = sa.hard = 0;
+	sa.limits = (struct kernel_limits){ 0 };
 	DO(&hosts[1], sa_add, &sa);
 	f = make_frame(h, FRAME_LEN);
 	assert_true(is_carried(h, &f));

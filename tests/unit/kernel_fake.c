@@ -172,13 +172,13 @@ kernelcli_probe(struct privcli *c, uint32_t token, uint32_t peer, uint64_t nonce
 
 int
 kernelcli_sa_limit(struct privcli *c, uint32_t token, uint32_t peer, enum kernel_direction d,
-    uint32_t spi, uint64_t soft, uint64_t hard)
+    uint32_t spi, const struct kernel_limits *limits)
 {
 	(void)c;
 	(void)peer;
 	(void)spi;
-	return ask(
-	    token, "limit %s %" PRIu64 " %" PRIu64, d == KERNEL_IN ? "in" : "out", soft, hard);
+	return ask(token, "limit %s %" PRIu64 " %" PRIu64 " %" PRIu64,
+	    d == KERNEL_IN ? "in" : "out", limits->soft, limits->hard, limits->hard_bytes);
 }
 
 bool

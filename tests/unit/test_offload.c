@@ -37,7 +37,7 @@ starts_and_is_used(void **state)
 	assert_int_equal(fake.sa[2].spi, p->out[2].sa.spi);
 	assert_int_equal(fake.sa[2].dport, 0);
 	assert_int_equal(fake.sa[2].peer, 1);
-	assert_true(fake.sa[2].soft == 1000 && fake.sa[2].hard > 1000);
+	assert_true(fake.sa[2].limits.soft == 1000 && fake.sa[2].limits.hard > 1000);
 	assert_string_equal(offload_path_name(host.a), "software");
 	assert_string_equal(offload_path_why(host.a), "trying IP protocol 50");
 	/* An answer to nothing of ours. */

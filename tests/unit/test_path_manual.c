@@ -50,11 +50,13 @@ is_lent(void **state)
 	assert_int_equal(fake.n_sa, 2);
 	assert_int_equal(fake.sa[0].direction, KERNEL_IN);
 	assert_int_equal(fake.sa[0].seq, 1000);
-	assert_int_equal(fake.sa[0].hard, 0);
+	assert_int_equal(fake.sa[0].limits.hard, 0);
 	assert_int_equal(fake.sa[1].direction, KERNEL_OUT);
 	assert_int_equal(fake.sa[1].seq, 2000);
-	assert_int_equal(fake.sa[1].hard, 3 << 20); /* as many as there are numbers */
-	assert_int_equal(fake.sa[1].soft, 2 << 20);
+	/* Packets, and segments that are counted as one: together as many as there are numbers. */
+	assert_int_equal(fake.sa[1].limits.hard, (3 << 19) + 1);
+	assert_int_equal(fake.sa[1].limits.hard_bytes, ((3 << 19) + 1) * 512);
+	assert_int_equal(fake.sa[1].limits.soft, (3 << 18) + 1);
 	assert_int_equal(fake.sa[1].dport, 0);
 	assert_int_equal(fake.manual.had, 1);
 	assert_int_equal(way()->port, 1);
@@ -115,20 +117,23 @@ limits_follow_the_disk(void **state)
 	assert_int_equal(fake.manual.counted[0], 5000);
 	assert_int_equal(fake.manual.counted[1], 5000);
 	assert_int_equal(asked("limit"), 0);
-	fake.manual.loan.last += 1 << 20;
+	fake.manual.loan.last = 5000 + (4 << 20);
 	run(1500);
-	assert_int_equal(asked("limit out 3145728 4194304"), 1);
+	assert_int_equal(
+	    asked("limit out 1048584 2097160 1073743036"), 1); /* behind what was counted */
 	from = fake.n_asked;
 	fake.ops->event(fake.arg, &ev);
-	assert_int_equal(asked_since(from, "limit in 131072 0"), 1);
+	assert_int_equal(asked_since(from, "limit in 131072 0 0"), 1);
 	run(1); /* looked at at once */
 	assert_int_equal(asked_since(from, "count"), 2);
 	ev.direction = KERNEL_OUT;
+	fake.count =
+	    (struct kernel_count){ .packets = 100, .bytes = 9000, .seq = 5000 + (3 << 20) };
 	from = fake.n_asked;
 	fake.ops->event(fake.arg, &ev);
 	run(1);
 	assert_int_equal(asked_since(from, "count"), 2);
-	assert_int_equal(asked("limit"), 2);
+	assert_int_equal(asked_since(from, "limit out 262245 524389 268444968"), 1);
 	assert_int_equal(host.rekeys, 0);
 	end_manual();
 }

@@ -30,7 +30,7 @@ MODULES = (
     "virtio_pci", "virtio_console",                         # how it talks to us
     "8021q", "bridge", "dummy", "sch_netem", "tun", "veth", "vxlan",
     # ESP. What it finds by name when an SA is made depends on nothing.
-    "esp4", "esp6", "xfrm_user", "authenc", "authencesn", "cbc", "crypto_null", "ctr", "drbg", "echainiv",
+    "esp4", "esp6", "esp4_offload", "xfrm_user", "authenc", "authencesn", "cbc", "crypto_null", "ctr", "drbg", "echainiv",
     "gcm", "ghash_generic", "aesni_intel", "jitterentropy_rng", "seqiv", "sha1_ssse3",
     "sha256_ssse3", "sha512_generic",
     # The kernel's path.
