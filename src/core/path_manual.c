@@ -4,7 +4,6 @@
  * which the kernel has or software, nothing to probe, and no new keys. All frames that are no flow's
  * go through the engine's port, for the numbers are the kernel's.
  */
-#include "core/kernelport.h"
 #include "core/manual.h"
 #include "core/offload_internal.h"
 #include "core/reserve.h"
@@ -26,7 +25,8 @@ static struct kernel_limits
 sending_limits(const struct path *p)
 {
 	const struct sa_kernel *k = &p->assoc->active->out->kernel;
-	uint64_t left = p->last - (k->seq > p->began ? k->seq : p->began), half = left / 2 + 1,
+	uint64_t used = k->seq > p->began ? k->seq : p->began,
+		 left = p->last > used ? p->last - used : 0, half = left / 2 + 1,
 		 soon = left / 4 + 1;
 
 	return (struct kernel_limits){ k->packets + soon, k->packets + half,

@@ -134,6 +134,11 @@ limits_follow_the_disk(void **state)
 	run(1);
 	assert_int_equal(asked_since(from, "count"), 2);
 	assert_int_equal(asked_since(from, "limit out 262245 524389 268444968"), 1);
+	/* Nothing is left: it expires. */
+	fake.count.seq = fake.manual.loan.last + 1;
+	fake.ops->event(fake.arg, &ev);
+	run(1);
+	assert_int_equal(asked("limit out 101 101 9512"), 1);
 	assert_int_equal(host.rekeys, 0);
 	end_manual();
 }
