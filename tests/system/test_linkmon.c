@@ -88,7 +88,10 @@ test_addresses(void **state)
 	char text[IPADDR_STRLEN];
 
 	(void)state;
-	assert_true(after("ip addr add fd00::1/64 dev port0 nodad"));
+	assert_true(netns_run("ip addr add fd00::1/64 dev port0 nodad"));
+	/* The kernel tells of it a little later. */
+	for (int i = 0; i < 50 && port()->n_addrs < 2; i++)
+		loop_once(loop, 100);
 	assert_int_equal(port()->n_addrs, 2);
 	assert_string_equal(ipaddr_format(&port()->addrs[1].ip, text), "fd00::1");
 	assert_true(after("ip addr del 10.1.0.1/24 dev port0"));
