@@ -31,7 +31,7 @@ struct tags {
 };
 
 static struct {
-	_Atomic int fd; /* -1 */
+	int fd; /* -1: not open */
 	struct loop_fd watch;
 } port = { .fd = -1 };
 

@@ -18,5 +18,5 @@ struct packet;
 /* If it is not open. False, logged: it cannot be. */
 bool kernelport_open(struct engine *e);
 void kernelport_close(struct engine *e);
-/* A bare frame to the peer of that number, in the VNI label; consumes p. From any thread. */
+/* A bare frame to the peer of that number, in the VNI label; consumes p. */
 void kernelport_send(struct assoc *a, uint32_t number, uint32_t label, struct packet *p);

@@ -42,7 +42,7 @@ way_of(struct worker *w, const struct port *port, const struct packet *p,
 	if (from == NULL || from->assoc != NULL || to == NULL || to->assoc == NULL)
 		return NULL;
 	way = atomic_load(&to->assoc->way);
-	if (way == NULL || way->group != port->group ||
+	if (way == NULL || way->group != port->group || way->port != 0 ||
 	    atomic_load_explicit(&to->assoc->in_kernel, memory_order_relaxed))
 		return NULL;
 	if (!segment_needed(hdr) && way->inner_mtu != 0 &&
