@@ -67,7 +67,7 @@ netlink_free(struct netlink *n)
 		return;
 	if (n->socket)
 		mnl_socket_close(n->socket);
-	explicit_bzero(n->buf, sizeof(n->buf)); /* XFRM answers hold keys */
+	explicit_bzero(n->buf, sizeof(n->buf)); /* one that was cut off may be in it */
 	free(n);
 }
 
@@ -185,6 +185,16 @@ receive(struct netlink *n, int flags)
 	}
 }
 
+/* The datagram in n->buf, which is wiped then: what XFRM says holds keys. */
+static bool
+take(struct netlink *n, ssize_t len, netlink_fn *each, void *arg)
+{
+	bool whole = netlink_walk(n->buf, (size_t)len, each, arg);
+
+	explicit_bzero(n->buf, (size_t)len);
+	return whole;
+}
+
 /* What has been heard of a request. */
 struct request {
 	struct netlink *n;
@@ -255,7 +265,7 @@ netlink_request(struct netlink *n, struct nlmsghdr *nlh, netlink_fn *each, void 
 			lost = true;
 		else if (len < 0)
 			return len == -EAGAIN ? -ETIMEDOUT : (int)len;
-		else if (!netlink_walk(n->buf, (size_t)len, hear, &r))
+		else if (!take(n, len, hear, &r))
 			return -EPROTO;
 	}
 	if (r.error)
@@ -320,7 +330,7 @@ netlink_batch(struct netlink *n, void *messages, size_t len)
 
 		if (got < 0)
 			return got == -EAGAIN ? -ETIMEDOUT : (int)got;
-		if (!netlink_walk(n->buf, (size_t)got, hear_batch, &b))
+		if (!take(n, got, hear_batch, &b))
 			return -EPROTO;
 	}
 	return b.error;
@@ -340,7 +350,7 @@ netlink_events(struct netlink *n, netlink_fn *each, void *arg)
 			lost = true;
 		else if (len < 0)
 			return (int)len;
-		else if (!netlink_walk(n->buf, (size_t)len, each, arg))
+		else if (!take(n, len, each, arg))
 			return -EPROTO;
 	}
 }
