@@ -140,12 +140,6 @@ no_such_sa(const struct priv_kernel_sa *q, struct priv_answer *a)
 	return privmsg_refuse(a, -ENOENT, "peer %u has no SA %08x", q->peer, q->spi);
 }
 
-static struct xfrmnl_limits
-limits_of(const struct kernel_limits *l)
-{
-	return (struct xfrmnl_limits){ l->soft, l->hard, l->soft_bytes, l->hard_bytes };
-}
-
 static struct xfrmnl_sa
 describe_sa(const struct peer_record *p, const struct kernel_sa *q)
 {
@@ -161,7 +155,7 @@ describe_sa(const struct peer_record *p, const struct kernel_sa *q)
 		.sport = q->sport,
 		.dport = q->dport,
 		.esn = q->esn,
-		.limits = limits_of(&q->limits),
+		.limits = q->limits,
 	};
 
 	if (!out) {
@@ -223,7 +217,7 @@ priv_xfrm_limit_sa(struct priv_kernel *k, const struct priv_kernel_limit *q, str
 		.spi = q->sa.spi,
 		.suite = p->suite,
 		.keymat = no_keys,
-		.limits = limits_of(&q->limits),
+		.limits = q->limits,
 	};
 	err = request(k, xfrmnl_limit_sa(&r, &sa));
 	return err ? priv_kernel_failed(k->xfrm.requests, a, err,

@@ -57,7 +57,7 @@ selector(uint32_t family, const struct ipaddr *src, const struct ipaddr *dst, ui
 }
 
 static struct xfrm_lifetime_cfg
-limits(const struct xfrmnl_limits *l)
+limits(const struct kernel_limits *l)
 {
 	return (struct xfrm_lifetime_cfg){
 		.soft_byte_limit = l->soft_bytes ? l->soft_bytes : XFRM_INF,
@@ -259,7 +259,7 @@ xfrmnl_set_policy(struct xfrmnl_request *r, const struct xfrmnl_policy *p)
 	};
 
 	info->sel = policy_selector(p);
-	info->lft = limits(&(struct xfrmnl_limits){ 0 });
+	info->lft = limits(&(struct kernel_limits){ 0 });
 	info->priority = PRIORITY;
 	info->dir = direction(p->out);
 	info->action = XFRM_POLICY_ALLOW;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "core/kernelcli.h"
 #include "esp/suite.h"
 
 struct nlmsghdr;
@@ -22,12 +23,6 @@ struct xfrmnl_request {
 #define XFRMNL_EVENTS 0x8f /* acquire, expire, SAs, policies, mapping */
 
 enum xfrmnl_mode { XFRMNL_TRANSPORT, XFRMNL_BEET };
-
-/* 0: none */
-struct xfrmnl_limits {
-	uint64_t soft, hard; /* packets */
-	uint64_t soft_bytes, hard_bytes;
-};
 
 struct xfrmnl_sa {
 	struct ipaddr src, dst;
@@ -42,7 +37,7 @@ struct xfrmnl_sa {
 	bool esn;
 	uint32_t window;
 	uint64_t seq_in, seq_out; /* the last numbers */
-	struct xfrmnl_limits limits;
+	struct kernel_limits limits;
 	uint32_t mark; /* what it has opened carries it; 0: none */
 };
 
