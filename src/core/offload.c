@@ -190,16 +190,6 @@ start(struct offload *o, bool secured)
 		not_running(o, "the privileged process cannot be asked");
 }
 
-/* Others had what the barriers need; later they may not. */
-static void
-secure_later(struct offload *o)
-{
-	o->secure_ms = o->secure_ms == 0 ? START_AGAIN_MS : o->secure_ms * 2;
-	if (o->secure_ms > SECURE_MAX_MS)
-		o->secure_ms = SECURE_MAX_MS;
-	o->secure = monotime_add_ms(o->now, o->secure_ms);
-}
-
 static void
 find(struct offload *o)
 {
@@ -284,7 +274,8 @@ started(struct offload *o, int error, const char *text)
 		snprintf(o->why, sizeof(o->why), "%s", text);
 		if (offload_worth_a_line(o))
 			log_warnx("secured vnets stay in software: %s", text);
-		secure_later(o);
+		/* Others had what the barriers need; later they may not. */
+		o->secure = offload_back_off(&o->secure_ms, START_AGAIN_MS, SECURE_MAX_MS, o->now);
 		start(o, false);
 		return;
 	}

@@ -76,6 +76,16 @@ offload_kick(struct offload *o)
 	o->setup.kick(o->setup.arg);
 }
 
+/* When to try again: after `least`, and twice as long each time, up to `most`. */
+static inline struct monotime
+offload_back_off(int64_t *wait_ms, int64_t least, int64_t most, struct monotime now)
+{
+	*wait_ms = *wait_ms == 0 ? least : *wait_ms * 2;
+	if (*wait_ms > most)
+		*wait_ms = most;
+	return monotime_add_ms(now, *wait_ms);
+}
+
 /* --- path.c --- */
 
 #define TRY_MS 300 /* between the probes of a way that is new, */

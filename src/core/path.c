@@ -334,10 +334,7 @@ way_failed(struct offload *o, struct path *p, const char *why, struct monotime n
 static void
 back_off(struct path *p, struct monotime now)
 {
-	p->retry_ms = p->retry_ms == 0 ? RETRY_MIN_MS : p->retry_ms * 2;
-	if (p->retry_ms > RETRY_MAX_MS)
-		p->retry_ms = RETRY_MAX_MS;
-	p->retry = monotime_add_ms(now, p->retry_ms);
+	p->retry = offload_back_off(&p->retry_ms, RETRY_MIN_MS, RETRY_MAX_MS, now);
 }
 
 /* No way is left: once more later, with new keys. */

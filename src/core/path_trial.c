@@ -24,15 +24,6 @@ path_trial_forget(struct path *p)
 	p->trial.due = (struct monotime){ 0 };
 }
 
-static void
-back_off(struct path_trial *t, struct monotime now)
-{
-	t->wait_ms = t->wait_ms == 0 ? TRIAL_MIN_MS : t->wait_ms * 2;
-	if (t->wait_ms > TRIAL_MAX_MS)
-		t->wait_ms = TRIAL_MAX_MS;
-	t->due = monotime_add_ms(now, t->wait_ms);
-}
-
 /* False: not now. */
 static bool
 install(struct offload *o, struct path *p, const struct kernel_sa *sa, struct sa_out *out)
@@ -84,7 +75,7 @@ begin_next(struct offload *o, struct path *p, struct monotime now)
 	if (!offered)
 		return (struct monotime){ 0 };
 	if (!monotime_is_set(t->due))
-		back_off(t, now);
+		t->due = offload_back_off(&t->wait_ms, TRIAL_MIN_MS, TRIAL_MAX_MS, now);
 	if (monotime_before(now, t->due))
 		return t->due;
 	assoc_rekey(o->setup.assocs, p->assoc, now);
