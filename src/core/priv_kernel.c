@@ -189,7 +189,7 @@ hear(struct priv_kernel *k, struct kernel_netlink *n, netlink_fn *each, uint32_t
 	int err = netlink_events(n->events, each, k);
 
 	if (err == -ENOBUFS)
-		priv_kernel_note_gone(k, all, "something (events were lost)");
+		priv_kernel_note_gone(k, all, "maybe something (events were lost)");
 	else if (err)
 		log_warnx("netlink events: %s", strerrordesc_np(-err));
 }
